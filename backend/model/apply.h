@@ -1,0 +1,19 @@
+#pragma once
+/* Batches into a profile, and a profile into batches: the wire's tables are the model's tables. */
+
+#include "backend/model/profile.h"
+#include "common/base/status.h"
+#include "common/wire/wire.h"
+
+/* Writes what the hello says of the target into the profile's head. */
+enum status apply_hello(struct profile *p, const struct wire_hello *hello, struct error *err);
+
+/* Appends one batch. Everything is checked first (first_* fit, indices exist, times and counts in
+ * range, strings in number and size within the limits): on any error the profile is unchanged.
+ * STATUS_INVALID names the column and row. */
+enum status apply_batch(struct profile *p, const struct wire_batch *batch, struct error *err);
+
+/* The whole profile as hello, batches of bounded size and bye, in order: how an imported file
+ * enters the store, and how a .heliograph file is written. `put` gets encoded ToServer messages. */
+typedef enum status (*apply_put_fn)(void *ctx, const uint8_t *message, size_t len);
+enum status apply_emit(const struct profile *p, const char *session, apply_put_fn put, void *ctx);

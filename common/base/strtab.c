@@ -1,0 +1,117 @@
+#include "common/base/strtab.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/arena.h"
+#include "common/base/array.h"
+
+enum { FIRST_SLOTS = 256 };
+
+/* FNV-1a (Fowler, Noll, Vo), 64 bits folded to 32. */
+static uint32_t hash_bytes(const char *data, size_t len)
+{
+    uint64_t h = 0xcbf29ce484222325ULL;
+    for (size_t i = 0; i < len; i++)
+        h = (h ^ (unsigned char)data[i]) * 0x100000001b3ULL;
+    return (uint32_t)(h ^ h >> 32);
+}
+
+bool strtab_init(struct strtab *t)
+{
+    *t = (struct strtab){.arena = arena_new()};
+    uint32_t empty;
+    if (t->arena && strtab_add(t, "", 0, &empty))
+        return true;
+    strtab_deinit(t);
+    return false;
+}
+
+void strtab_deinit(struct strtab *t)
+{
+    arena_free(t->arena);
+    free(t->items);
+    free(t->slots);
+    *t = (struct strtab){0};
+}
+
+static uint32_t *slot_for(const struct strtab *t, const char *data, size_t len, uint32_t hash)
+{
+    size_t at = hash & (t->slots_cap - 1);
+    for (; t->slots[at]; at = (at + 1) & (t->slots_cap - 1)) {
+        const struct strtab_item *item = &t->items[t->slots[at] - 1];
+        if (item->hash == hash && item->len == len && memcmp(item->data, data, len) == 0)
+            break;
+    }
+    return &t->slots[at];
+}
+
+static bool grow_slots(struct strtab *t)
+{
+    size_t cap = t->slots_cap ? t->slots_cap * 2 : FIRST_SLOTS;
+    uint32_t *slots = calloc(cap, sizeof(*slots));
+    if (!slots)
+        return false;
+    free(t->slots);
+    t->slots = slots;
+    t->slots_cap = cap;
+    for (size_t i = 0; i < t->len; i++) {
+        const struct strtab_item *item = &t->items[i];
+        uint32_t *slot = slot_for(t, item->data, item->len, item->hash);
+        if (*slot == 0)
+            *slot = (uint32_t)i + 1;
+    }
+    return true;
+}
+
+static bool push(struct strtab *t, const char *data, size_t len, uint32_t hash, uint32_t *id)
+{
+    if (t->len >= UINT32_MAX - 1 || !array_reserve(&t->items, &t->cap, t->len + 1))
+        return false;
+    char *copy = arena_copy(t->arena, data, len);
+    if (!copy)
+        return false;
+    t->items[t->len] = (struct strtab_item){.data = copy, .len = (uint32_t)len, .hash = hash};
+    *id = (uint32_t)t->len++;
+    t->bytes += len;
+    return true;
+}
+
+static bool add(struct strtab *t, const char *data, size_t len, bool always_new, uint32_t *id)
+{
+    if (len >= UINT32_MAX)
+        return false;
+    if ((t->len + 1) * 2 > t->slots_cap && !grow_slots(t))
+        return false;
+    uint32_t hash = hash_bytes(data, len);
+    uint32_t *slot = slot_for(t, data, len, hash);
+    if (*slot && !always_new) {
+        *id = *slot - 1;
+        return true;
+    }
+    if (!push(t, data, len, hash, id))
+        return false;
+    if (*slot == 0)
+        *slot = *id + 1;
+    return true;
+}
+
+bool strtab_add(struct strtab *t, const char *data, size_t len, uint32_t *id)
+{
+    return add(t, data, len, false, id);
+}
+
+bool strtab_append(struct strtab *t, const char *data, size_t len, uint32_t *id)
+{
+    return add(t, data, len, true, id);
+}
+
+const char *strtab_text(const struct strtab *t, uint32_t id)
+{
+    return id < t->len ? t->items[id].data : "";
+}
+
+size_t strtab_len(const struct strtab *t, uint32_t id)
+{
+    return id < t->len ? t->items[id].len : 0;
+}
