@@ -1,0 +1,78 @@
+#!/usr/bin/env bash
+# Installs what a part of the project needs, and says so. A second call finds all of it and
+# installs nothing.
+#   .ci/setup.sh build          compilers, libraries, node
+#   .ci/setup.sh test           that, and what the tests use
+#   .ci/setup.sh lint|bench|fuzz|package
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+build=(gcc g++ make cmake ninja-build pkg-config git ca-certificates
+       libcivetweb-dev libwebsockets-dev libssl-dev libsqlite3-dev libcjson-dev
+       libcurl4-openssl-dev libzstd-dev zlib1g-dev liblz4-dev libcap-dev)
+test=(libcriterion-dev libprotobuf-c-dev protobuf-c-compiler chromium python3 python3-venv curl
+      procps iproute2 xz-utils)
+lint=(clang-format-14 clang-tidy-14)
+fuzz=(clang libclang-rt-14-dev)
+bench=(python3-venv)
+package=(dpkg-dev fakeroot)
+
+what=${1:-build}
+packages=("${build[@]}")
+case $what in
+    build) ;;
+    test) packages+=("${test[@]}") ;;
+    lint) packages+=("${test[@]}" "${lint[@]}") ;;
+    fuzz) packages+=("${test[@]}" "${fuzz[@]}") ;;
+    bench) packages+=("${test[@]}" "${bench[@]}") ;;
+    package) packages+=("${package[@]}") ;;
+    *) echo "usage: .ci/setup.sh build|test|lint|fuzz|bench|package" >&2; exit 2 ;;
+esac
+
+# Any node from 18 up will do; Debian's own is asked for only when there is none.
+node_major=$(node --version 2>/dev/null | sed -n 's/^v\([0-9]*\).*/\1/p' || true)
+if [ "${node_major:-0}" -lt 18 ] || ! command -v npm >/dev/null; then
+    packages+=(nodejs npm)
+fi
+
+missing=()
+if command -v dpkg-query >/dev/null; then
+    for p in "${packages[@]}"; do
+        dpkg-query -W -f='${db:Status-Status}' "$p" 2>/dev/null | grep -qx installed || missing+=("$p")
+    done
+else
+    echo "heliograph: this is not a Debian system; make sure these are installed: ${packages[*]}" >&2
+    exit 0
+fi
+[ ${#missing[@]} -eq 0 ] && exit 0
+
+as_root=()
+if [ "$(id -u)" -ne 0 ]; then
+    if command -v sudo >/dev/null && { sudo -n true 2>/dev/null || [ -t 0 ]; }; then
+        as_root=(sudo)
+    else
+        echo "heliograph: these packages are missing and I am neither root nor may use sudo:" >&2
+        echo "    apt-get install ${missing[*]}" >&2
+        echo "Install them (or ask who can), then call make again." >&2
+        exit 3
+    fi
+fi
+echo "heliograph: installing ${#missing[@]} packages for '$what': ${missing[*]}"
+export DEBIAN_FRONTEND=noninteractive
+# A list of packages that is older than a day, or none, is fetched anew.
+if [ -z "$(find /var/lib/apt/lists -maxdepth 1 -name '*_Packages*' -mtime -1 2>/dev/null | head -1)" ]; then
+    echo "heliograph: apt-get update"
+    "${as_root[@]}" apt-get update -qq
+fi
+"${as_root[@]}" apt-get install -y -qq --no-install-recommends -o Dpkg::Progress-Fancy=0 \
+    "${missing[@]}" > /tmp/heliograph-apt.$$.log 2>&1 || {
+    "${as_root[@]}" apt-get update -qq
+    "${as_root[@]}" apt-get install -y -qq --no-install-recommends "${missing[@]}" \
+        > /tmp/heliograph-apt.$$.log 2>&1 || {
+        tail -20 /tmp/heliograph-apt.$$.log >&2
+        echo "heliograph: apt-get could not install them (its words are above)" >&2
+        exit 2
+    }
+}
+rm -f /tmp/heliograph-apt.$$.log
+echo "heliograph: packages installed"
