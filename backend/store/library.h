@@ -17,16 +17,40 @@
 struct library;
 
 struct library_options {
-    const char *path;        /* NULL = $XDG_DATA_HOME/heliograph/heliograph.db */
+    const char *path;        /* NULL = library_default_path() */
     uint64_t resident_bytes; /* decoded profiles kept when not live; 0 = 1 GiB */
-    bool is_read_only;
+    bool is_read_only;       /* looks only; works beside a server, and on a read-only disk */
+    /* Ended profiles older than this, or the oldest ones above this size of all together, are
+     * deleted in the background; 0 = kept for ever (library_parse_retention). */
+    struct library_retention {
+        uint64_t age_ms, bytes;
+    } retention;
 };
+
+/* $XDG_DATA_HOME/heliograph/heliograph.db, or ~/.local/share/... */
+enum status library_default_path(char *out, size_t size, struct error *err);
+
+/* "30d", "12h", "10GB", or both as "30d,10GB". */
+enum status library_parse_retention(const char *text, struct library_retention *out,
+                                    struct error *err);
 
 /* Errors say what to do: another server has it (STATUS_BUSY, with its URL), read-only file,
  * not a store, a store of a newer version. */
 enum status library_open(struct library **out, const struct library_options *options,
                          struct error *err);
 void library_close(struct library *l); /* commits what waits; takes NULL */
+
+/* Notes the address this process serves the store at, so that whoever finds the store in use
+ * learns where to go. */
+enum status library_set_url(struct library *l, const char *url, struct error *err);
+
+/* Who has the store of this path open for writing. STATUS_NOT_FOUND when nobody has. `url` is ""
+ * while the owner serves at no address. */
+struct library_owner {
+    long pid;
+    char url[256];
+};
+enum status library_lock_owner(const char *path, struct library_owner *out, struct error *err);
 
 enum library_state { LIBRARY_LIVE, LIBRARY_COMPLETE, LIBRARY_INTERRUPTED, LIBRARY_IMPORTED };
 const char *library_state_name(enum library_state state);
@@ -79,10 +103,16 @@ enum status library_row(struct library *l, const char *id, struct library_row *o
                         struct error *err);
 enum status library_rename(struct library *l, const char *id, const char *name,
                            const char *tags_json, struct error *err);
+/* One sentence of what matters in it, for the list; its revision stays. */
+enum status library_set_summary(struct library *l, const char *id, const char *text,
+                                struct error *err);
+/* Gone from every list at once; its bytes are freed in small steps behind. STATUS_BUSY while a
+ * collector is writing it. */
 enum status library_delete(struct library *l, const char *id, struct error *err);
 
 /* A profile held for reading: it does not change until released. Hold it for one question only:
- * a live profile's next batch waits for it. */
+ * a live profile's next batch waits for it. A profile whose end cannot be read (damaged store) is
+ * given as far as it goes, with a notice of severity 2 and code "damaged". */
 struct library_hold {
     const struct profile *profile;
     uint64_t revision; /* grows with each change */
@@ -100,9 +130,22 @@ enum status library_wait(struct library *l, const char *id, uint64_t revision, i
 /* Wakes every library_wait at once: the server is closing. */
 void library_wake_all(struct library *l);
 
-/* ---- share of the link and notes (the page's URL carries the view itself) ---- */
+/* ---- care ---- */
+
+/* A consistent copy of the whole store while everything goes on; whole or not at all. An existing
+ * file is replaced only by a complete copy. */
+enum status library_backup(struct library *l, const char *path, struct error *err);
+
+/* Deletes ended profiles as `retention` says, now; `deleted` (may be NULL) says how many. */
+enum status library_retain(struct library *l, const struct library_retention *retention,
+                           uint64_t *deleted, struct error *err);
+
+/* Merges the small chunks of profiles and frees deleted bytes, in short transactions, until there
+ * is nothing to do. The library does the same by itself in the background. */
+enum status library_compact(struct library *l, struct error *err);
 
 struct library_stats {
-    uint64_t profiles, live, chunks, file_bytes, resident_bytes, commits, batches, samples;
+    uint64_t profiles, live, chunks, file_bytes, resident_bytes;
+    uint64_t commits, batches, samples; /* since this process opened it */
 };
 void library_stats(struct library *l, struct library_stats *out);
