@@ -35,6 +35,14 @@ struct profile {
     size_t lines_len, sources_len, benchmarks_len;
     size_t sets_cap, series_cap, spans_cap, notices_cap, counters_cap;
     size_t lines_cap, sources_cap, benchmarks_cap;
+    struct map open_spans; /* spans without an end by content, for the row that closes them */
+};
+
+enum {
+    PROFILE_MAX_SETS = 1 << 12,
+    PROFILE_MAX_SERIES = 1 << 16,
+    PROFILE_MAX_NOTICES = 1000, /* later ones are counted as "notices_dropped" */
+    PROFILE_MAX_COUNTERS = 1000,
 };
 
 /* The first sample set and value type are the default. */
@@ -42,12 +50,14 @@ struct profile {
 enum status profile_new(struct profile **out);
 void profile_free(struct profile *p); /* takes NULL */
 
-/* ---- for importers ---- */
+/* ---- for importers: STATUS_NO_MEMORY, STATUS_TOO_LARGE at a limit, STATUS_INVALID for an index
+ * that does not exist (thread and process 0 always do) ---- */
 enum status profile_add_set(struct profile *p, const char *name, uint64_t period, uint32_t *set);
 enum status profile_add_value_type(struct profile *p, uint32_t set, const char *name,
                                    const char *unit, uint32_t *value);
 
-/* One sample; `values` has as many items as the set has types. time_ns UINT64_MAX = no time. */
+/* One sample; `values` has as many items as the set has types. time_ns UINT64_MAX = no time (in a
+ * set with times: the time of the sample before). Value types are added before the first sample. */
 struct profile_sample {
     uint64_t time_ns;
     uint32_t thread, stack, label_set, state;
@@ -59,6 +69,7 @@ enum status profile_add_sample(struct profile *p, uint32_t set,
 enum status profile_add_series(struct profile *p, const char *name, const char *unit,
                                const uint32_t *process, uint32_t *series);
 enum status profile_add_point(struct profile *p, uint32_t series, uint64_t time_ns, double value);
+/* A span with an end replaces the open one of the same name, begin, process and thread. */
 enum status profile_add_span(struct profile *p, const struct model_span *span);
 enum status profile_add_warning(struct profile *p, const char *code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));

@@ -46,19 +46,29 @@ struct tables {
     size_t label_sets_len, labels_len;
     size_t functions_cap, frames_cap, stacks_cap, depth_cap, processes_cap, threads_cap;
     size_t label_sets_cap, labels_cap;
-    struct map by_function, by_frame, by_stack; /* content hash -> row, for interning */
+    /* Content hash -> row, for interning; by_stack's key is exactly map_pair(parent, frame). Rows
+     * from `indexed` on are not in them yet: an interning call catches up, so that profiles that
+     * are only read never pay for them. */
+    struct tables_index {
+        struct map map;
+        size_t indexed;
+    } by_function, by_frame, by_stack, by_process, by_thread, by_label_set;
 };
 
 enum {
-    TABLES_MAX_DEPTH = 1 << 16, /* frames of one stack; deeper is refused */
-    TABLES_MAX_ROWS = 1 << 28,  /* of any one table */
+    TABLES_MAX_DEPTH = 1 << 16,        /* frames of one stack; deeper is refused */
+    TABLES_MAX_ROWS = 1 << 28,         /* of any one table */
+    TABLES_MAX_STRING = 8 << 20,       /* bytes of one string: it must fit one message */
+    TABLES_MAX_STRING_BYTES = 1 << 30, /* of all strings */
+    TABLES_MAX_LABELS = 256,           /* of one label set */
 };
 
 enum status tables_init(struct tables *t);
 void tables_deinit(struct tables *t);
 
-/* ---- for importers: the same content gives the same row; 0 on failure, and t->failed is kept in
- * the status these return ---- */
+/* ---- for importers: the same content gives the same row. STATUS_NO_MEMORY, STATUS_TOO_LARGE at
+ * a limit, STATUS_INVALID for an index that does not exist; `*id` is written only on success ----
+ */
 enum status tables_string(struct tables *t, const char *data, size_t len, uint32_t *id);
 enum status tables_function(struct tables *t, const struct wire_function *f, uint32_t *id);
 enum status tables_frame(struct tables *t, const struct wire_frame *f, uint32_t *id);
@@ -67,6 +77,9 @@ enum status tables_process(struct tables *t, const struct model_process *p, uint
 enum status tables_thread(struct tables *t, const struct model_thread *th, uint32_t *id);
 enum status tables_label_set(struct tables *t, const struct model_label *labels, size_t len,
                              uint32_t *id);
+
+/* Forgets the interning maps; the next interning call makes them again. */
+void tables_drop_indexes(struct tables *t);
 
 /* Bytes held, for the cache's limit. */
 size_t tables_size(const struct tables *t);

@@ -101,6 +101,27 @@ bool strtab_add(struct strtab *t, const char *data, size_t len, uint32_t *id)
     return add(t, data, len, false, id);
 }
 
+bool strtab_find(const struct strtab *t, const char *data, size_t len, uint32_t *id)
+{
+    if (t->slots_cap == 0)
+        return false;
+    uint32_t slot = *slot_for(t, data, len, hash_bytes(data, len));
+    if (slot == 0)
+        return false;
+    *id = slot - 1;
+    return true;
+}
+
+bool strtab_find(const struct strtab *t, const char *data, size_t len, uint32_t *id)
+{
+    if (t->slots_cap == 0)
+        return false;
+    uint32_t slot = *slot_for(t, data, len, hash_bytes(data, len));
+    if (slot)
+        *id = slot - 1;
+    return slot != 0;
+}
+
 bool strtab_append(struct strtab *t, const char *data, size_t len, uint32_t *id)
 {
     return add(t, data, len, true, id);
@@ -114,4 +135,9 @@ const char *strtab_text(const struct strtab *t, uint32_t id)
 size_t strtab_len(const struct strtab *t, uint32_t id)
 {
     return id < t->len ? t->items[id].len : 0;
+}
+
+size_t strtab_size(const struct strtab *t)
+{
+    return arena_size(t->arena) + t->cap * sizeof(*t->items) + t->slots_cap * sizeof(*t->slots);
 }

@@ -26,6 +26,12 @@ void strtab_deinit(struct strtab *t); /* takes a zeroed one too */
  * 4 GiB or longer. */
 bool strtab_add(struct strtab *t, const char *data, size_t len, uint32_t *id);
 
+/* The number of this string if the table has it. */
+bool strtab_find(const struct strtab *t, const char *data, size_t len, uint32_t *id);
+
+/* The number of a string that is already there; false when it is not. */
+bool strtab_find(const struct strtab *t, const char *data, size_t len, uint32_t *id);
+
 /* As strtab_add, but always a new number: tables that are read back keep their numbering even
  * when they hold a string twice. */
 bool strtab_append(struct strtab *t, const char *data, size_t len, uint32_t *id);
@@ -33,3 +39,6 @@ bool strtab_append(struct strtab *t, const char *data, size_t len, uint32_t *id)
 /* The text, NUL-terminated; "" for a number that is not there. Valid as long as the table. */
 const char *strtab_text(const struct strtab *t, uint32_t id);
 size_t strtab_len(const struct strtab *t, uint32_t id);
+
+/* Bytes held, for reporting. */
+size_t strtab_size(const struct strtab *t);

@@ -1,0 +1,215 @@
+#include "backend/model/samples.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "backend/model/tables.h"
+
+enum { FIRST_CAP = 64 };
+
+#define SAMPLES_MAX ((size_t)1 << 31)
+
+/* A column that does not exist stays so. */
+static bool resize(void *column, size_t rows, size_t item_size)
+{
+    void *data;
+    memcpy(&data, column, sizeof(data)); /* a T * may not be read as a void * (C17 6.5p7) */
+    if (!data)
+        return true;
+    void *moved = realloc(data, rows * item_size);
+    if (!moved)
+        return false;
+    memcpy(column, &moved, sizeof(moved));
+    return true;
+}
+
+static bool resize_all(struct sample_set *s, size_t rows)
+{
+    bool is_done = resize(&s->time_ns, rows, sizeof(*s->time_ns)) &&
+                   resize(&s->thread, rows, sizeof(*s->thread)) &&
+                   resize(&s->stack, rows, sizeof(*s->stack)) &&
+                   resize(&s->label_set, rows, sizeof(*s->label_set)) &&
+                   resize(&s->state, rows, sizeof(*s->state));
+    for (size_t i = 0; is_done && i < s->values_len; i++)
+        is_done = resize(&s->values[i].value, rows, sizeof(*s->values[i].value));
+    return is_done;
+}
+
+enum status samples_reserve(struct sample_set *s, size_t need)
+{
+    if (need <= s->cap)
+        return STATUS_OK;
+    if (need > SAMPLES_MAX)
+        return STATUS_TOO_LARGE;
+    size_t cap = s->cap ? s->cap : FIRST_CAP;
+    while (cap < need)
+        cap *= 2;
+    if (!resize_all(s, cap))
+        return STATUS_NO_MEMORY;
+    s->cap = cap;
+    return STATUS_OK;
+}
+
+enum status samples_widen_u32(struct sample_set *s, uint32_t **column)
+{
+    if (*column)
+        return STATUS_OK;
+    *column = calloc(s->cap, sizeof(**column));
+    return *column ? STATUS_OK : STATUS_NO_MEMORY;
+}
+
+enum status samples_widen_state(struct sample_set *s)
+{
+    if (s->state)
+        return STATUS_OK;
+    s->state = calloc(s->cap, sizeof(*s->state));
+    return s->state ? STATUS_OK : STATUS_NO_MEMORY;
+}
+
+enum status samples_add_time(struct sample_set *s)
+{
+    if (s->has_time)
+        return STATUS_OK;
+    s->time_ns = calloc(s->cap, sizeof(*s->time_ns));
+    if (!s->time_ns)
+        return STATUS_NO_MEMORY;
+    s->has_time = true;
+    return STATUS_OK;
+}
+
+enum status samples_widen_value(struct sample_set *s, size_t i)
+{
+    if (s->values[i].value)
+        return STATUS_OK;
+    int64_t *column = malloc(s->cap * sizeof(*column));
+    if (!column)
+        return STATUS_NO_MEMORY;
+    for (size_t row = 0; row < s->len; row++)
+        column[row] = s->values[i].constant;
+    s->values[i].value = column;
+    s->values[i].constant = 0;
+    return STATUS_OK;
+}
+
+enum status samples_admit_value(struct sample_set *s, size_t i, int64_t value)
+{
+    if (s->values[i].value)
+        return STATUS_OK;
+    if (s->len == 0)
+        s->values[i].constant = value;
+    return s->values[i].constant == value ? STATUS_OK : samples_widen_value(s, i);
+}
+
+struct moment {
+    uint64_t time_ns;
+    size_t row;
+};
+
+static int by_time_then_row(const void *a, const void *b)
+{
+    const struct moment *x = a;
+    const struct moment *y = b;
+    if (x->time_ns != y->time_ns)
+        return x->time_ns < y->time_ns ? -1 : 1;
+    return x->row < y->row ? -1 : x->row > y->row;
+}
+
+/* Reorders a column (when it exists) through `scratch`, which has room for it. */
+static void reorder(void *column, size_t item_size, const struct moment *order, size_t len,
+                    char *scratch)
+{
+    if (!column)
+        return;
+    const char *from = column;
+    for (size_t i = 0; i < len; i++)
+        memcpy(scratch + i * item_size, from + order[i].row * item_size, item_size);
+    memcpy(column, scratch, len * item_size);
+}
+
+static bool is_ordered(const struct sample_set *s)
+{
+    for (size_t i = 1; i < s->len; i++) {
+        if (s->time_ns[i] < s->time_ns[i - 1])
+            return false;
+    }
+    return true;
+}
+
+static enum status sort_by_time(struct sample_set *s)
+{
+    if (!s->has_time || is_ordered(s))
+        return STATUS_OK;
+    struct moment *order = malloc(s->len * sizeof(*order));
+    char *scratch = malloc(s->len * sizeof(uint64_t));
+    if (!order || !scratch) {
+        free(order);
+        free(scratch);
+        return STATUS_NO_MEMORY;
+    }
+    for (size_t i = 0; i < s->len; i++)
+        order[i] = (struct moment){.time_ns = s->time_ns[i], .row = i};
+    qsort(order, s->len, sizeof(*order), by_time_then_row);
+
+    reorder(s->time_ns, sizeof(*s->time_ns), order, s->len, scratch);
+    reorder(s->thread, sizeof(*s->thread), order, s->len, scratch);
+    reorder(s->stack, sizeof(*s->stack), order, s->len, scratch);
+    reorder(s->label_set, sizeof(*s->label_set), order, s->len, scratch);
+    reorder(s->state, sizeof(*s->state), order, s->len, scratch);
+    for (size_t i = 0; i < s->values_len; i++)
+        reorder(s->values[i].value, sizeof(*s->values[i].value), order, s->len, scratch);
+    free(order);
+    free(scratch);
+    return STATUS_OK;
+}
+
+static void drop_zero_u32(uint32_t **column, size_t len)
+{
+    for (size_t i = 0; *column && i < len; i++) {
+        if ((*column)[i])
+            return;
+    }
+    free(*column);
+    *column = NULL;
+}
+
+static void drop_zero_state(struct sample_set *s)
+{
+    for (size_t i = 0; s->state && i < s->len; i++) {
+        if (s->state[i])
+            return;
+    }
+    free(s->state);
+    s->state = NULL;
+}
+
+static void merge_constant(struct sample_set *s, size_t i)
+{
+    int64_t *column = s->values[i].value;
+    if (!column || s->len == 0)
+        return;
+    for (size_t row = 1; row < s->len; row++) {
+        if (column[row] != column[0])
+            return;
+    }
+    s->values[i].constant = column[0];
+    s->values[i].value = NULL;
+    free(column);
+}
+
+enum status samples_finish(struct sample_set *s)
+{
+    enum status st = sort_by_time(s);
+    if (st != STATUS_OK)
+        return st;
+    drop_zero_u32(&s->thread, s->len);
+    drop_zero_u32(&s->stack, s->len);
+    drop_zero_u32(&s->label_set, s->len);
+    drop_zero_state(s);
+    for (size_t i = 0; i < s->values_len; i++)
+        merge_constant(s, i);
+    if (s->len > 0 && s->len < s->cap) {
+        resize_all(s, s->len); /* a column that could not shrink is only larger than it need be */
+        s->cap = s->len;
+    }
+    return STATUS_OK;
+}
