@@ -106,17 +106,6 @@ bool strtab_find(const struct strtab *t, const char *data, size_t len, uint32_t 
     if (t->slots_cap == 0)
         return false;
     uint32_t slot = *slot_for(t, data, len, hash_bytes(data, len));
-    if (slot == 0)
-        return false;
-    *id = slot - 1;
-    return true;
-}
-
-bool strtab_find(const struct strtab *t, const char *data, size_t len, uint32_t *id)
-{
-    if (t->slots_cap == 0)
-        return false;
-    uint32_t slot = *slot_for(t, data, len, hash_bytes(data, len));
     if (slot)
         *id = slot - 1;
     return slot != 0;

@@ -29,9 +29,6 @@ bool strtab_add(struct strtab *t, const char *data, size_t len, uint32_t *id);
 /* The number of this string if the table has it. */
 bool strtab_find(const struct strtab *t, const char *data, size_t len, uint32_t *id);
 
-/* The number of a string that is already there; false when it is not. */
-bool strtab_find(const struct strtab *t, const char *data, size_t len, uint32_t *id);
-
 /* As strtab_add, but always a new number: tables that are read back keep their numbering even
  * when they hold a string twice. */
 bool strtab_append(struct strtab *t, const char *data, size_t len, uint32_t *id);
