@@ -1,0 +1,100 @@
+#pragma once
+/* The web server: civetweb behind a table of routes and one gate that every request passes.
+ *
+ * The gate refuses before anything is read: a Host that is not ours (DNS rebinding), ambiguous
+ * framing (request smuggling), foreign origins, bodies of the wrong type or size, missing
+ * credentials. docs/security.md lists the rules; gate.c has one row for each. Handlers run on
+ * civetweb's threads, one connection each. */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/base/buf.h"
+#include "common/base/status.h"
+
+struct http_server;
+struct http_request;
+
+enum http_auth {
+    HTTP_PUBLIC, /* no credential: health, assets, share links */
+    HTTP_READ,
+    HTTP_WRITE,
+    HTTP_COLLECT, /* collectors: a Hello may carry the token instead */
+};
+
+enum http_body {
+    HTTP_NO_BODY,
+    HTTP_JSON_BODY,  /* application/json, at most 1 MiB, no deeper than HTTP_JSON_DEPTH */
+    HTTP_BYTES_BODY, /* application/octet-stream, at most max_upload */
+};
+
+enum {
+    HTTP_JSON_DEPTH = 64,
+    HTTP_JSON_BYTES = 1 << 20,
+    HTTP_MAX_PARTS = 3,
+    HTTP_WORKER_STACK = 1 << 20, /* civetweb asks for 100 KB: too little for a JSON parser */
+};
+
+struct http_route {
+    const char *method;  /* "GET" also answers HEAD; "WS" is a websocket */
+    const char *pattern; /* "/api/v1/profiles/{}/flame"; "{}" is one segment, "{*}" the rest */
+    enum http_auth auth;
+    enum http_body body;
+    /* Answers with http_reply... or http_fail; exactly once. */
+    void (*handle)(struct http_request *r, void *ctx);
+    const struct http_socket *socket; /* of "WS" */
+};
+
+/* ---- websockets: everything happens on the connection's own thread ---- */
+struct http_socket_io;
+struct http_socket {
+    size_t max_message;   /* bytes; larger closes with 1009 */
+    uint32_t max_open;    /* connections of this route; above it 503 */
+    bool is_text;         /* messages are UTF-8 text (else 1007), otherwise binary */
+    bool takes_no_origin; /* a client without Origin (not a browser) is welcome */
+    /* Before the handshake: STATUS_OK, or the request is refused with this status. `*state` is
+     * the connection's. */
+    enum status (*open)(struct http_request *r, void *ctx, void **state, struct error *err);
+    /* One whole message. False closes the connection (1000). */
+    bool (*message)(struct http_socket_io *io, void *state, const uint8_t *data, size_t len);
+    void (*close)(void *state);
+};
+/* Only from within `message`. False when the connection is gone. */
+bool http_socket_send(struct http_socket_io *io, const uint8_t *data, size_t len);
+/* Says why and closes: 1002, 1007, 1008, 1009, 1011, 1013. */
+void http_socket_refuse(struct http_socket_io *io, unsigned code, const char *reason);
+bool http_is_stopping(const struct http_server *s);
+
+/* ---- the server ---- */
+struct http_options {
+    const char *listen; /* "127.0.0.1:7700"; port 0 = any free one */
+    const char *const
+        *allow_hosts; /* more names this server is reached by, "example.test" or with port */
+    size_t allow_hosts_len;
+    const char *token;               /* NULL = none; needed when `listen` is not loopback */
+    uint64_t max_upload;             /* bytes of a body as sent; 0 = 256 MiB */
+    uint32_t max_sockets;            /* websockets of all kinds; 0 = 256 */
+    uint32_t request_timeout_ms;     /* 0 = 30,000 */
+    const struct http_route *routes; /* ended by a row without a pattern; borrowed */
+    void *ctx;                       /* handed to the handlers */
+    /* Whether a credential that is not the token (a share link's) opens `auth` for this path. */
+    bool (*may)(void *ctx, const char *credential, enum http_auth auth, const char *path);
+};
+
+/* `url` (at least 128 bytes) gets "http://127.0.0.1:7700". STATUS_USAGE for a bad address or an
+ * open one without a token; STATUS_BUSY when the port is taken. */
+enum status http_server_start(struct http_server **out, const struct http_options *options,
+                              char url[128], struct error *err);
+void http_server_stop(struct http_server *s); /* answers what is being answered; takes NULL */
+
+/* As http_server_start on the first free port from `first` on (at most 100 are tried). */
+enum status http_server_start_free(struct http_server **out, const struct http_options *options,
+                                   const char *host, uint16_t first, char url[128],
+                                   struct error *err);
+
+struct http_stats {
+    uint64_t requests, refused, bytes_out, sockets_open, websocket_messages;
+    uint64_t by_class[6]; /* 1xx .. 5xx */
+};
+void http_server_stats(struct http_server *s, struct http_stats *out);

@@ -1,0 +1,62 @@
+#pragma once
+/* What part of a profile a question is about. All fields zero = everything. The same filter serves
+ * every question; those without samples (a call graph has no time or thread) ignore what they
+ * cannot know. */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "backend/model/profile.h"
+#include "backend/query/values.h"
+#include "common/base/status.h"
+
+struct query_filter {
+    const char *value; /* a key of values.h; NULL = the first */
+    bool has_from, has_to;
+    uint64_t from_ns, to_ns; /* from inclusive, to exclusive */
+    const uint32_t *threads, *processes;
+    size_t threads_len, processes_len; /* 0 = all */
+    uint32_t states;                   /* WIRE_ON_CPU | ...: any of these; 0 = all */
+    bool has_focus;
+    uint32_t focus; /* function: only stacks with it, re-rooted at its outermost frame */
+    const uint32_t *hide;
+    size_t hide_len; /* functions: their frames are taken out, their time goes to the caller */
+};
+
+/* Reads one of the API's parameters into the filter: "from", "to" (seconds), "thread",
+ * "process", "state", "focus", "hide", "value". Lists go into `arena`. `*is_known` says whether
+ * the name is one of these. STATUS_INVALID for a bad number. */
+struct arena;
+enum status filter_set(struct query_filter *f, struct arena *arena, const char *name,
+                       const char *text, bool *is_known, struct error *err);
+
+/* Which rows of a set pass: thread table and the range of rows, worked out once. */
+struct filter_rows {
+    const struct sample_set *set;
+    size_t begin, end; /* rows to look at */
+    bool checks_time;  /* the set is not in order: look at each row's time too */
+    uint64_t from_ns, to_ns;
+    uint8_t *thread_passes; /* by thread number, NULL = all */
+    size_t threads_len;
+    uint32_t states;
+};
+enum status filter_rows_init(struct filter_rows *r, const struct profile *p,
+                             const struct sample_set *set, const struct query_filter *f);
+void filter_rows_deinit(struct filter_rows *r);
+
+static inline bool filter_rows_pass(const struct filter_rows *r, size_t row)
+{
+    if (r->thread_passes) {
+        uint32_t thread = r->set->thread ? r->set->thread[row] : 0;
+        if (thread >= r->threads_len || !r->thread_passes[thread])
+            return false;
+    }
+    if (r->states && !(r->set->state && (r->set->state[row] & r->states)))
+        return false;
+    if (r->checks_time) {
+        uint64_t t = r->set->time_ns[row];
+        return t >= r->from_ns && t < r->to_ns;
+    }
+    return true;
+}
