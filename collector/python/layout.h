@@ -1,0 +1,112 @@
+#pragma once
+/* Where CPython keeps what a profiler wants to know: the offsets of fields, per version.
+ *
+ * 3.8 to 3.12 have a row each, compiled from their headers; 3.13 and later describe themselves
+ * (_Py_DebugOffsets at the start of _PyRuntime) and are checked against sanity bounds. Everything
+ * else in this folder is free of version numbers: it asks the layout. x86-64 Linux only.
+ *
+ * layout.c needs nothing but libc's memcpy and memcmp, so that the agent may compile it in. */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+    PYTHON_NO_FIELD = 0xffff,        /* this version has no such field */
+    PYTHON_DEBUG_OFFSETS_MAX = 1024, /* bytes to read at _PyRuntime for python_layout_init */
+};
+
+/* What a frame's `frame_ip` holds. */
+enum python_ip {
+    PYTHON_IP_BYTES,   /* int f_lasti, in bytes (3.8, 3.9) */
+    PYTHON_IP_UNITS,   /* int f_lasti, in 2-byte instructions (3.10) */
+    PYTHON_IP_POINTER, /* address of the last instruction run (3.11+) */
+};
+
+/* How the code object's line table is written. */
+enum python_lines {
+    PYTHON_LINES_LNOTAB,    /* 3.8, 3.9 co_lnotab */
+    PYTHON_LINES_LINETABLE, /* 3.10 co_linetable */
+    PYTHON_LINES_LOCATIONS, /* 3.11+ PEP 657 location table */
+};
+
+struct python_layout {
+    uint32_t version; /* PY_VERSION_HEX of the target, or of the row: 0x030c0000 */
+    bool is_free_threaded;
+    enum python_ip ip;
+    enum python_lines lines;
+
+    /* _PyRuntimeState */
+    uint16_t runtime_interpreters_head;
+    uint16_t runtime_finalizing;     /* PyThreadState *, set when the interpreter shuts down */
+    uint16_t runtime_tstate_current; /* gilstate.tstate_current: who runs (up to 3.11) */
+    uint16_t runtime_gc_collecting;  /* 3.8 */
+
+    /* PyInterpreterState. interp_gil points at a struct with gil_locked and gil_last_holder. */
+    uint32_t interp_next, interp_id, interp_threads_head;
+    uint32_t interp_gc_collecting, interp_modules;
+    uint32_t interp_gil;             /* ceval.gil, a pointer (3.12+) */
+    uint32_t interp_code_generation; /* changes when a code object is freed (3.14+) */
+    uint16_t gil_last_holder, gil_locked;
+
+    /* PyThreadState. The frame is at tstate_frame, or behind tstate_cframe at cframe_frame. */
+    uint16_t tstate_size;
+    uint16_t tstate_next, tstate_interp;
+    uint16_t tstate_frame;
+    uint16_t tstate_cframe, cframe_frame;
+    uint16_t tstate_thread_id;        /* pthread_t */
+    uint16_t tstate_native_thread_id; /* gettid(), 3.11+ */
+    uint16_t tstate_status;           /* bit field: has it the GIL, is it attached (3.13+) */
+    uint16_t tstate_chunk, tstate_chunk_top, tstate_chunk_limit; /* data stack, 3.11+ */
+    uint16_t tstate_base_frame;                                  /* the chain ends here (3.15+) */
+    uint16_t tstate_holds_gil, tstate_gil_requested;             /* 3.15+ */
+
+    /* _PyStackChunk */
+    uint16_t chunk_previous, chunk_size, chunk_top, chunk_data;
+
+    /* PyFrameObject up to 3.10, _PyInterpreterFrame from 3.11 */
+    uint16_t frame_size; /* the fixed part */
+    uint16_t frame_previous, frame_code, frame_ip;
+    uint16_t frame_owner;      /* 3.11+ */
+    uint16_t frame_is_entry;   /* 3.11: bool, called from C */
+    uint16_t frame_tlbc_index; /* free-threaded 3.14+: which copy of the bytecode runs */
+    uint8_t frame_owner_shim;  /* owners of at least this value are no Python frame; 255 = none */
+    uint8_t pointer_tag_mask;  /* low bits of frame_code to clear */
+
+    /* PyCodeObject. code_bytecode: PyObject * bytes up to 3.10, the bytecode itself from 3.11. */
+    uint16_t code_size;
+    uint16_t code_firstlineno, code_filename, code_name, code_qualname, code_linetable;
+    uint16_t code_bytecode, code_flags;
+    uint16_t code_tlbc; /* free-threaded 3.14+ */
+
+    /* Objects */
+    uint16_t object_type, type_name, var_size;
+    uint16_t bytes_data, tuple_items;
+    uint16_t unicode_length, unicode_state;
+    uint16_t unicode_ascii_data;   /* text of compact ASCII strings */
+    uint16_t unicode_compact_data; /* text of other compact strings */
+    uint8_t unicode_kind_shift;    /* state >> shift: 3 bits kind, 1 compact, 1 ascii */
+    uint16_t dict_keys, dict_values;
+    uint16_t long_digit;
+};
+
+enum python_layout_result {
+    PYTHON_LAYOUT_OK,
+    PYTHON_LAYOUT_TOO_OLD,     /* before 3.8 */
+    PYTHON_LAYOUT_TOO_NEW,     /* after the last version whose debug offsets are known */
+    PYTHON_LAYOUT_PRERELEASE,  /* an alpha or beta: its debug offsets still move */
+    PYTHON_LAYOUT_NO_COOKIE,   /* 3.13+ without debug offsets where they should be */
+    PYTHON_LAYOUT_IMPLAUSIBLE, /* debug offsets that contradict themselves */
+};
+
+/* Fills `out` for the Python whose PY_VERSION_HEX is `version`. `runtime` holds the first `len`
+ * bytes of its _PyRuntime (only looked at from 3.13 on, where PYTHON_DEBUG_OFFSETS_MAX bytes are
+ * always enough). `out` is written only on PYTHON_LAYOUT_OK. */
+enum python_layout_result python_layout_init(struct python_layout *out, uint32_t version,
+                                             const uint8_t *runtime, size_t len);
+
+/* The version that debug offsets name, or 0 when `runtime` does not begin with the cookie. */
+uint32_t python_layout_debug_version(const uint8_t *runtime, size_t len);
+
+/* What to tell a person, e.g. "its debug offsets contradict themselves". */
+const char *python_layout_result_text(enum python_layout_result result);
