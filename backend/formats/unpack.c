@@ -1,0 +1,236 @@
+#include "backend/formats/unpack.h"
+
+#include <lz4frame.h>
+#include <stdlib.h>
+#include <string.h>
+#include <zlib.h>
+#include <zstd.h>
+
+#include "common/base/buf.h"
+
+enum { STEP = 256 * 1024 };
+
+/* The three libraries look the same from here: fill `out`, say how it went. */
+enum progress { MORE, FRAME_END, BROKEN };
+
+struct unpacker {
+    const uint8_t *in;
+    size_t in_len, in_at;
+    struct buf *out;
+    uint64_t max_bytes;
+    struct error *err;
+};
+
+static enum status too_large(const struct unpacker *u)
+{
+    return error_set(u->err, STATUS_TOO_LARGE,
+                     "the file unpacks to more than the limit of %llu MiB",
+                     (unsigned long long)(u->max_bytes >> 20));
+}
+
+static enum status no_memory(const struct unpacker *u)
+{
+    return error_set(u->err, STATUS_NO_MEMORY, "no memory to unpack the file");
+}
+
+/* STATUS_CORRUPT here means: what is in `out` is all there is. */
+static enum status corrupt(const struct unpacker *u, const char *kind, const char *what)
+{
+    return error_set(u->err, STATUS_CORRUPT, "the %s archive is damaged at byte %zu: %s", kind,
+                     u->in_at, what);
+}
+
+static uint8_t *room(const struct unpacker *u, enum status *st)
+{
+    if (u->out->len >= u->max_bytes + 1) {
+        *st = too_large(u);
+        return NULL;
+    }
+    uint8_t *at = buf_grow(u->out, STEP);
+    if (!at)
+        *st = no_memory(u);
+    return at;
+}
+
+static enum status take_back(const struct unpacker *u, size_t unused)
+{
+    u->out->len -= unused;
+    return u->out->len > u->max_bytes ? too_large(u) : STATUS_OK;
+}
+
+static enum status inflate_members(struct unpacker *u, z_stream *z)
+{
+    for (;;) {
+        enum status st = STATUS_OK;
+        z->next_out = room(u, &st);
+        if (!z->next_out)
+            return st;
+        z->avail_out = STEP;
+        z->next_in = (z_const Bytef *)(uintptr_t)(u->in + u->in_at);
+        size_t left = u->in_len - u->in_at;
+        z->avail_in = left > UINT32_MAX ? UINT32_MAX : (uInt)left;
+        uInt offered = z->avail_in;
+        int rc = inflate(z, Z_NO_FLUSH);
+        u->in_at += offered - z->avail_in;
+        bool no_progress = z->avail_out == STEP && offered == z->avail_in;
+        st = take_back(u, z->avail_out);
+        if (st != STATUS_OK)
+            return st;
+        if (rc == Z_STREAM_END) {
+            /* gzip allows members one behind the other; anything else behind is padding. */
+            if (u->in_len - u->in_at < 2 || u->in[u->in_at] != 0x1f || u->in[u->in_at + 1] != 0x8b)
+                return STATUS_OK;
+            inflateReset(z);
+        } else if (rc == Z_BUF_ERROR || (rc == Z_OK && no_progress)) {
+            return corrupt(u, "gzip", "it ends too early");
+        } else if (rc == Z_MEM_ERROR) {
+            return no_memory(u);
+        } else if (rc != Z_OK) {
+            return corrupt(u, "gzip", z->msg ? z->msg : "bad data");
+        }
+    }
+}
+
+static enum status unpack_gzip(struct unpacker *u)
+{
+    z_stream z = {0};
+    if (inflateInit2(&z, 15 + 16) != Z_OK)
+        return no_memory(u);
+    enum status st = inflate_members(u, &z);
+    inflateEnd(&z);
+    return st;
+}
+
+static enum status unpack_zstd(struct unpacker *u)
+{
+    ZSTD_DStream *z = ZSTD_createDStream();
+    if (!z)
+        return no_memory(u);
+    ZSTD_inBuffer in = {u->in, u->in_len, 0};
+    enum status st = STATUS_OK;
+    size_t rc = 1;
+    while (st == STATUS_OK) {
+        ZSTD_outBuffer out = {room(u, &st), STEP, 0};
+        if (!out.dst)
+            break;
+        rc = ZSTD_decompressStream(z, &out, &in);
+        u->in_at = in.pos;
+        st = take_back(u, STEP - out.pos);
+        if (st != STATUS_OK)
+            break;
+        if (ZSTD_isError(rc)) {
+            st = corrupt(u, "zstd", ZSTD_getErrorName(rc));
+        } else if (in.pos == in.size && out.pos < STEP) {
+            if (rc != 0)
+                st = corrupt(u, "zstd", "it ends too early");
+            break;
+        }
+    }
+    ZSTD_freeDStream(z);
+    return st;
+}
+
+static enum status unpack_lz4(struct unpacker *u)
+{
+    LZ4F_dctx *z = NULL;
+    if (LZ4F_isError(LZ4F_createDecompressionContext(&z, LZ4F_VERSION)))
+        return no_memory(u);
+    enum status st = STATUS_OK;
+    for (;;) {
+        uint8_t *at = room(u, &st);
+        if (!at)
+            break;
+        size_t wrote = STEP;
+        size_t took = u->in_len - u->in_at;
+        size_t rc = LZ4F_decompress(z, at, &wrote, u->in + u->in_at, &took, NULL);
+        if (LZ4F_isError(rc)) {
+            take_back(u, STEP);
+            st = corrupt(u, "lz4", LZ4F_getErrorName(rc));
+            break;
+        }
+        u->in_at += took;
+        st = take_back(u, STEP - wrote);
+        if (st != STATUS_OK)
+            break;
+        if (rc == 0 && u->in_at == u->in_len)
+            break;
+        if (wrote == 0 && took == 0) {
+            st = corrupt(u, "lz4", "it ends too early");
+            break;
+        }
+    }
+    LZ4F_freeDecompressionContext(z);
+    return st;
+}
+
+typedef enum status (*unpack_fn)(struct unpacker *u);
+
+static const struct {
+    const char *magic;
+    size_t len;
+    unpack_fn run;
+} kinds[] = {
+    {"\x1f\x8b", 2, unpack_gzip},
+    {"\x28\xb5\x2f\xfd", 4, unpack_zstd},
+    {"\x04\x22\x4d\x18", 4, unpack_lz4},
+};
+
+static unpack_fn kind_of(const uint8_t *data, size_t len)
+{
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+        if (len >= kinds[i].len && memcmp(data, kinds[i].magic, kinds[i].len) == 0)
+            return kinds[i].run;
+    }
+    return NULL;
+}
+
+static enum status unpack_layer(struct unpacked *out, unpack_fn run, uint64_t max_bytes,
+                                struct error *err)
+{
+    struct buf bytes;
+    buf_init(&bytes, 0);
+    struct error why = {0};
+    struct unpacker u = {
+        .in = out->data, .in_len = out->len, .out = &bytes, .max_bytes = max_bytes, .err = &why};
+    enum status st = run(&u);
+    if (st == STATUS_CORRUPT && bytes.len > 0) {
+        out->is_cut = true;
+        out->why = why;
+        st = STATUS_OK;
+    }
+    if (st != STATUS_OK) {
+        buf_deinit(&bytes);
+        return error_set(err, st, "%s", why.text);
+    }
+    free(out->owned);
+    out->owned = buf_take(&bytes, &out->len);
+    out->data = out->owned;
+    return STATUS_OK;
+}
+
+enum status unpack(struct unpacked *out, const uint8_t *data, size_t len, uint64_t max_bytes,
+                   struct error *err)
+{
+    *out = (struct unpacked){.data = data, .len = len};
+    for (int layer = 0;; layer++) {
+        unpack_fn run = kind_of(out->data, out->len);
+        if (!run)
+            return STATUS_OK;
+        enum status st;
+        if (layer == UNPACK_MAX_LAYERS)
+            st = error_set(err, STATUS_TOO_LARGE, "more than %d archives one inside another",
+                           UNPACK_MAX_LAYERS);
+        else
+            st = unpack_layer(out, run, max_bytes, err);
+        if (st != STATUS_OK) {
+            unpack_deinit(out);
+            return st;
+        }
+    }
+}
+
+void unpack_deinit(struct unpacked *u)
+{
+    free(u->owned);
+    *u = (struct unpacked){0};
+}
