@@ -76,7 +76,7 @@ struct python_layout {
     /* PyCodeObject. code_bytecode: PyObject * bytes up to 3.10, the bytecode itself from 3.11. */
     uint16_t code_size;
     uint16_t code_firstlineno, code_filename, code_name, code_qualname, code_linetable;
-    uint16_t code_bytecode, code_flags;
+    uint16_t code_bytecode;
     uint16_t code_tlbc; /* free-threaded 3.14+ */
 
     /* Objects */
