@@ -1,0 +1,60 @@
+#pragma once
+/* Samples the Python stacks of a target's threads from outside: nothing is written into it and, but
+ * for the rare stop below, it is not paused.
+ *
+ * Runs on a thread of its own, by a clock of absolute deadlines; rows go into the stream a few
+ * times a second, as the sample set "cpu" with values wall and cpu, both in ns. A sample is right
+ * or it is not shown: what is read while the target changes it is noticed (two copies are
+ * compared), read again at once, then, within a budget, read while that one thread stands still,
+ * and otherwise counted as torn. Counters: samples, torn, retried, stopped, missed, errors. */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "collector/stream/stream.h"
+#include "collector/target/target.h"
+#include "common/base/buf.h"
+#include "common/base/status.h"
+
+struct sampler;
+
+enum sampler_mode {
+    SAMPLER_WALL, /* every thread at every tick */
+    SAMPLER_CPU,  /* threads that used the CPU since the tick before */
+    SAMPLER_GIL,  /* the thread that holds the GIL */
+};
+
+struct sampler_options {
+    double rate_hz; /* 0 = as fast as it goes */
+    enum sampler_mode mode;
+    bool never_stop;   /* never stop a thread to read it */
+    double stop_share; /* at most this part of time may go into stops; 0 = 0.01 */
+    uint64_t flush_ns; /* between bulks into the stream; 0 = 200 ms */
+};
+
+/* Both the target and the stream must outlive the sampler. Starts its thread. */
+enum status sampler_open(struct sampler **out, struct target *target, struct stream *stream,
+                         const struct sampler_options *options, struct error *err);
+
+/* Ends the thread; the last rows are in the stream then. Takes NULL. */
+void sampler_close(struct sampler *s);
+
+void sampler_set_paused(struct sampler *s, bool is_paused);
+void sampler_set_rate(struct sampler *s, double rate_hz);
+
+struct sampler_stats {
+    uint64_t ticks;   /* rounds over all threads */
+    uint64_t samples; /* stacks delivered */
+    uint64_t torn;    /* stacks given up because they changed while they were read */
+    uint64_t retried; /* stacks that needed more than one read */
+    uint64_t stopped; /* stacks read while their thread stood still */
+    uint64_t missed;  /* deadlines that passed unused */
+    uint64_t errors;  /* reads that failed for other reasons */
+    uint64_t reads;   /* system calls that read memory */
+    uint64_t cpu_ns;  /* CPU time of the sampler's thread */
+};
+void sampler_stats(struct sampler *s, struct sampler_stats *out);
+
+/* All threads' stacks of one process, once, as text for people or as JSON. STATUS_UNSUPPORTED
+ * with the reason when it has no stacks to show; STATUS_GONE, STATUS_DENIED. */
+enum status sampler_dump(pid_t pid, bool json, struct buf *out, struct error *err);

@@ -1,0 +1,25 @@
+#pragma once
+/* What this machine lets us read, and what a person can do when it does not. */
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "common/base/buf.h"
+#include "common/base/status.h"
+
+struct target_permission {
+    bool has_ptrace_capability; /* CAP_SYS_PTRACE in the effective set */
+    int yama_scope;             /* /proc/sys/kernel/yama/ptrace_scope; -1 = no Yama */
+    bool is_root;
+    bool is_container; /* as far as one can tell from inside */
+    bool can_read_children;
+    bool can_read_others; /* of the same user */
+};
+
+void target_permission(struct target_permission *out);
+
+/* Lines for `heliograph doctor`: what is allowed, and the command that allows the rest. */
+void target_describe_permission(struct buf *out);
+
+/* Tries to read `pid`. STATUS_OK; STATUS_GONE; STATUS_DENIED with the reason and the cure. */
+enum status target_check_readable(pid_t pid, struct error *err);
