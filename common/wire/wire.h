@@ -17,9 +17,10 @@
 
 enum {
     WIRE_PROTOCOL = 1,
-    WIRE_MAX_MESSAGE = 16 << 20, /* bytes of one message as sent */
-    WIRE_MAX_BATCH = 64 << 20,   /* bytes of one batch when unpacked */
-    WIRE_MAX_VALUES = 8,         /* value types of a sample set */
+    WIRE_MAX_MESSAGE = 16 << 20,  /* bytes of one message as sent */
+    WIRE_MAX_BATCH = 64 << 20,    /* bytes of one batch when unpacked */
+    WIRE_MAX_DECODED = 256 << 20, /* bytes of memory that decoding one message may take */
+    WIRE_MAX_VALUES = 8,          /* value types of a sample set */
 };
 
 struct wire_bytes {
@@ -110,7 +111,9 @@ enum wire_sample_state {
     WIRE_STOPPED_TO_READ = 32,
 };
 
-/* Columns of `len` rows; a NULL column is absent (see the .proto for what that means). */
+/* Columns of `len` rows; a NULL column is absent (see the .proto for what that means). `stack` is
+ * never absent: it says how many rows there are. So do key and value of a label set, function and
+ * edge_caller/callee of a call graph, line of lines, and both columns of points. */
 struct wire_samples {
     uint32_t set;
     size_t len;
@@ -258,7 +261,9 @@ struct wire_to_collector {
     };
 };
 
-/* Appends one ToServer message. A batch goes as ZstdBatch (level 1) when that is smaller. */
+/* Appends one ToServer message. A batch goes as ZstdBatch (level 1) when that is smaller.
+ * STATUS_TOO_LARGE over a limit; STATUS_INVALID when a required column is NULL or a sample's or
+ * point's time is over INT64_MAX. On failure `out` holds what it held. */
 enum status wire_encode_hello(struct buf *out, const struct wire_hello *hello);
 enum status wire_encode_batch(struct buf *out, const struct wire_batch *batch);
 enum status wire_encode_bye(struct buf *out, const struct wire_bye *bye);
