@@ -83,6 +83,7 @@ enum ring_kind {
     RING_FREE,      /* address */
     RING_MAP,       /* address, size, stack: anonymous mapping */
     RING_UNMAP,     /* address, size: any part of any mappings */
+    RING_REMAP,     /* as RING_MAP, if the RING_UNMAP just before it met a known mapping */
     RING_SIZE,      /* the 64-bit size of the next record; address = size */
     RING_TURN,      /* address = number of the turn. What follows in this ring came, in the order of
                        the process, after all turns with a smaller number (threads under the GIL) */

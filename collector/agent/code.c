@@ -1,0 +1,147 @@
+/* Code objects met on stacks: copied once into the shared definitions, so that their names and
+ * lines outlive them; and noticed when they are freed, since another may come to their address. */
+#include <string.h>
+
+#include "collector/agent/agent.h"
+
+enum {
+    CODE_PROBES = 128,
+    TEXT_MAX = 4096,     /* characters of a name or file name */
+    TABLE_MAX = 4 << 20, /* bytes of a line table */
+};
+
+static _Atomic uint16_t generations[AGENT_CODE_GENERATIONS];
+
+static _Atomic uint16_t *generation_of(uint64_t code)
+{
+    return &generations[(code >> 4) * UINT64_C(0x9e3779b97f4a7c15) >> 54];
+}
+
+uint32_t agent_code_generation(uint64_t code)
+{
+    return atomic_load_explicit(generation_of(code), memory_order_relaxed) & 0xfff;
+}
+
+static uint64_t load_u64(uint64_t address)
+{
+    uint64_t value;
+    memcpy(&value, (const void *)(uintptr_t)address,
+           sizeof(value)); // NOLINT(performance-no-int-to-ptr)
+    return value;
+}
+
+static uint32_t load_u32(uint64_t address)
+{
+    uint32_t value;
+    memcpy(&value, (const void *)(uintptr_t)address,
+           sizeof(value)); // NOLINT(performance-no-int-to-ptr)
+    return value;
+}
+
+/* Bytes of a str object from its header to its last character. */
+static uint64_t text_size(uint64_t text)
+{
+    const struct python_layout *l = &agent_python.layout;
+    uint64_t len = load_u64(text + l->unicode_length);
+    uint32_t state = load_u32(text + l->unicode_state) >> l->unicode_kind_shift;
+    uint32_t kind = state & 7;
+    bool is_compact = state >> 3 & 1;
+    bool is_ascii = state >> 4 & 1;
+    if (!is_compact || kind == 0)
+        return l->unicode_compact_data;
+    if (len > TEXT_MAX)
+        len = TEXT_MAX;
+    return (is_ascii ? l->unicode_ascii_data : l->unicode_compact_data) + len * kind;
+}
+
+static uint64_t table_size(uint64_t bytes)
+{
+    const struct python_layout *l = &agent_python.layout;
+    uint64_t len = load_u64(bytes + l->var_size);
+    return l->bytes_data + (len < TABLE_MAX ? len : 0);
+}
+
+static void add_chunk(struct ring_code *d, uint64_t address, uint64_t len)
+{
+    d->chunk[d->chunks].address = address;
+    d->chunk[d->chunks].offset = d->bytes;
+    d->chunk[d->chunks].len = (uint32_t)len;
+    d->chunks++;
+    d->bytes += (uint32_t)((len + 15) & ~UINT64_C(15));
+}
+
+static uint32_t write_definition(uint64_t code)
+{
+    const struct python_layout *l = &agent_python.layout;
+    struct ring_code d = {.address = code, .bytes = (sizeof(d) + 15) & ~15U};
+    uint64_t filename = load_u64(code + l->code_filename);
+    uint64_t name = load_u64(code + l->code_name);
+    uint64_t table = load_u64(code + l->code_linetable);
+    add_chunk(&d, code, l->code_size);
+    if (filename)
+        add_chunk(&d, filename, text_size(filename));
+    if (name)
+        add_chunk(&d, name, text_size(name));
+    if (l->code_qualname != PYTHON_NO_FIELD) {
+        uint64_t qualname = load_u64(code + l->code_qualname);
+        if (qualname && qualname != name)
+            add_chunk(&d, qualname, text_size(qualname));
+    }
+    if (table)
+        add_chunk(&d, table, table_size(table));
+
+    _Atomic uint64_t *used = agent_definitions_used();
+    uint64_t at = atomic_load(used);
+    do {
+        if (d.bytes > agent_control->definition_bytes - at)
+            return 0;
+    } while (!atomic_compare_exchange_weak(used, &at, at + d.bytes));
+    uint8_t *out = agent_process->definitions + at;
+    for (uint32_t i = 0; i < d.chunks; i++)
+        memcpy(out + d.chunk[i].offset,
+               (const void *)(uintptr_t)d.chunk[i].address, // NOLINT(performance-no-int-to-ptr)
+               d.chunk[i].len);
+    memcpy(out, &d, sizeof(d));
+    return (uint32_t)(at / RING_DEFINITION_UNIT);
+}
+
+uint32_t agent_code_define(uint64_t code)
+{
+    const struct python_layout *l = &agent_python.layout;
+    if (!code || load_u64(code + l->object_type) != agent_python.code_type)
+        return 0;
+    uint32_t start = (uint32_t)((code >> 4) * UINT64_C(0x9e3779b97f4a7c15) >> 48);
+    for (uint32_t i = 0; i < CODE_PROBES; i++) {
+        uint32_t at = (start + i) & (AGENT_CODE_SLOTS - 1);
+        uint64_t seen = atomic_load(&agent_process->code[at].address);
+        if (seen == 0 &&
+            atomic_compare_exchange_strong(&agent_process->code[at].address, &seen, code))
+            seen = code;
+        if (seen != code)
+            continue;
+        uint32_t definition = atomic_load(&agent_process->code[at].definition);
+        if (definition)
+            return definition;
+        definition = write_definition(code);
+        /* Unwatched, its successor at this address could be taken for it: better unknown. */
+        if (definition && !agent_watch_add(code, true))
+            return 0;
+        atomic_store(&agent_process->code[at].definition, definition);
+        return definition;
+    }
+    return 0;
+}
+
+void agent_code_freed(uint64_t code)
+{
+    uint32_t start = (uint32_t)((code >> 4) * UINT64_C(0x9e3779b97f4a7c15) >> 48);
+    for (uint32_t i = 0; i < CODE_PROBES; i++) {
+        uint32_t at = (start + i) & (AGENT_CODE_SLOTS - 1);
+        if (atomic_load(&agent_process->code[at].address) == code) {
+            atomic_store(&agent_process->code[at].definition, 0);
+            break;
+        }
+    }
+    atomic_fetch_add(generation_of(code), 1);
+    agent_code_epoch++;
+}

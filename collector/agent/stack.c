@@ -1,0 +1,244 @@
+/* Which stack: the thread walks its own frames, compares them with the last stack it saw, and
+ * looks up only what changed. A thread's own frames never change under it, so this needs neither
+ * the GIL nor a call into the interpreter. */
+#include <string.h>
+
+#include "collector/agent/agent.h"
+
+enum { TRIE_FIRST = 1 << 12, POPS = 4 };
+
+static inline uint64_t load(uint64_t address)
+{
+    uint64_t value;
+    memcpy(&value, (const void *)(uintptr_t)address,
+           sizeof(value)); // NOLINT(performance-no-int-to-ptr)
+    return value;
+}
+
+static inline uint8_t load_byte(uint64_t address)
+{
+    return *(const uint8_t *)(uintptr_t)address; // NOLINT(performance-no-int-to-ptr)
+}
+
+/* The layout's facts in registers; `has_shim` and `has_pointer` are constants where it is
+ * inlined. */
+struct walk {
+    uint32_t previous, code, ip, owner, shim;
+    uint64_t code_mask;
+    bool has_shim, has_pointer;
+};
+
+static inline __attribute__((always_inline)) uint64_t skip_shims(const struct walk *w, uint64_t f)
+{
+    if (w->has_shim) {
+        while (f && AGENT_UNLIKELY(load_byte(f + w->owner) >= w->shim))
+            f = load(f + w->previous);
+    }
+    return f;
+}
+
+static inline __attribute__((always_inline)) uint64_t previous_of(const struct walk *w, uint64_t f)
+{
+    return skip_shims(w, load(f + w->previous));
+}
+
+static inline uint64_t code_of(const struct walk *w, uint64_t f)
+{
+    return load(f + w->code) & w->code_mask;
+}
+
+/* What tells one instruction from all others: its address, or the code's address and f_lasti. */
+static inline __attribute__((always_inline)) uint64_t key_of(const struct walk *w, uint64_t f)
+{
+    if (w->has_pointer)
+        return load(f + w->ip);
+    uint32_t last;
+    memcpy(&last, (const void *)(uintptr_t)(f + w->ip),
+           sizeof(last)); // NOLINT(performance-no-int-to-ptr)
+    return load(f + w->code) << 16 | (last & 0xfffff);
+}
+
+/* ---- the trie: (parent, key) -> node ---- */
+
+static uint32_t hash_of(const struct agent_thread *t, uint64_t key, uint32_t parent)
+{
+    return (uint32_t)((key ^ (uint64_t)parent * UINT64_C(0xff51afd7ed558ccd)) *
+                          UINT64_C(0x9e3779b97f4a7c15) >>
+                      t->trie_shift);
+}
+
+AGENT_COLD static bool grow(struct agent_thread *t)
+{
+    uint32_t cap = t->trie_cap ? t->trie_cap * 2 : TRIE_FIRST;
+    struct agent_trie_slot *old = t->trie;
+    struct agent_trie_slot *slots = agent_map(cap * sizeof(*slots));
+    if (!slots)
+        return false;
+    uint32_t old_cap = t->trie_cap;
+    t->trie = slots;
+    t->trie_cap = cap;
+    t->trie_shift = 64U - (uint32_t)__builtin_ctz(cap);
+    for (uint32_t i = 0; i < old_cap; i++) {
+        if (!old[i].node)
+            continue;
+        uint32_t at = hash_of(t, old[i].key, old[i].parent);
+        while (slots[at].node)
+            at = (at + 1) & (cap - 1);
+        slots[at] = old[i];
+    }
+    if (old)
+        agent_unmap(old, old_cap * sizeof(*old));
+    return true;
+}
+
+/* Node 0 when a table is full or memory is short: "unknown" rather than wrong. */
+AGENT_COLD static uint32_t new_node(struct agent_thread *t, uint64_t key, uint64_t code,
+                                    uint32_t parent)
+{
+    if (t->nodes_used + 1 >= t->nodes_max)
+        return 0;
+    uint32_t definition = agent_code_define(code);
+    uint32_t node = ++t->nodes_used;
+    t->nodes[node] = (struct ring_node){
+        .parent = parent,
+        .code = definition,
+        .instruction = agent_python.layout.ip == PYTHON_IP_POINTER ? (uint32_t)(key - code)
+                                                                   : (uint32_t)(key & 0xfffff),
+    };
+    atomic_store_explicit(&t->ring.shared->nodes_used, node, memory_order_release);
+    return node;
+}
+
+static uint32_t child(struct agent_thread *t, const struct walk *w, uint64_t frame, uint64_t key,
+                      uint32_t parent)
+{
+    uint64_t code = code_of(w, frame);
+    uint32_t tagged = parent | agent_code_generation(code) << RING_NODE_BITS;
+    if (AGENT_UNLIKELY(t->trie_len * 2 >= t->trie_cap) && !grow(t))
+        return 0;
+    uint32_t at = hash_of(t, key, tagged);
+    while (t->trie[at].node) {
+        if (t->trie[at].key == key && t->trie[at].parent == tagged)
+            return t->trie[at].node;
+        at = (at + 1) & (t->trie_cap - 1);
+    }
+    uint32_t node = new_node(t, key, code, parent);
+    if (node) {
+        t->trie[at] = (struct agent_trie_slot){.key = key, .parent = tagged, .node = node};
+        t->trie_len++;
+    }
+    return node;
+}
+
+void agent_stack_reset(struct agent_thread *t)
+{
+    t->leaf = t->path + AGENT_PATH;
+    t->code_epoch = agent_code_epoch;
+}
+
+/* The frames of scratch[0 .. len), leaf first, stand on path entry `base`. */
+static inline uint32_t stand_on(struct agent_thread *t, const struct walk *w,
+                                struct agent_path_frame *base, uint32_t len)
+{
+    uint32_t node = base->node;
+    if (AGENT_UNLIKELY(base - len < t->path)) {
+        agent_stack_reset(t); /* deeper than we tell apart */
+        return 0;
+    }
+    while (len > 0) {
+        const struct agent_path_frame *s = &t->scratch[--len];
+        base--;
+        node = child(t, w, s->frame, s->key, node);
+        base->frame = s->frame;
+        base->key = s->key;
+        base->node = node;
+    }
+    t->leaf = base;
+    return node;
+}
+
+/* Without hope in the order of frames: all of them, compared from the root. */
+AGENT_COLD static uint32_t walk_all(struct agent_thread *t, const struct walk *w, uint64_t f)
+{
+    uint32_t len = 0;
+    for (; f && len < AGENT_PATH; f = previous_of(w, f)) {
+        t->scratch[len].frame = f;
+        t->scratch[len].key = key_of(w, f);
+        len++;
+    }
+    struct agent_path_frame *base = t->path + AGENT_PATH;
+    if (!f) {
+        while (len > 0 && base > t->leaf && base[-1].frame == t->scratch[len - 1].frame &&
+               base[-1].key == t->scratch[len - 1].key) {
+            base--;
+            len--;
+        }
+    }
+    return stand_on(t, w, base, len);
+}
+
+/* From the leaf up: frames that are new or have moved on go to the scratch, until one is found as
+ * it was; the rest must then be as it was, too. */
+static inline __attribute__((always_inline)) uint32_t
+walk_changed(struct agent_thread *t, const struct walk *w, uint64_t top)
+{
+    if (AGENT_UNLIKELY(t->code_epoch != agent_code_epoch))
+        agent_stack_reset(t);
+    struct agent_path_frame *e = t->leaf;
+    uint64_t f = skip_shims(w, top);
+    uint32_t len = 0;
+    while (f) {
+        uint64_t key = key_of(w, f);
+        if (e->frame != f) {
+            uint32_t pops = 1;
+            while (pops < POPS && e[pops].frame != f)
+                pops++;
+            if (pops < POPS)
+                e += pops;
+        }
+        if (e->frame == f) {
+            if (e->key == key)
+                break;
+            e++;
+        }
+        if (AGENT_UNLIKELY(len == AGENT_PATH))
+            return walk_all(t, w, skip_shims(w, top));
+        t->scratch[len].frame = f;
+        t->scratch[len].key = key;
+        len++;
+        f = previous_of(w, f);
+    }
+    const struct agent_path_frame *r = e;
+    for (; f == r->frame; f = previous_of(w, f), r++) {
+        if (!f)
+            return len == 0 && e == t->leaf ? e->node : stand_on(t, w, e, len);
+        if (key_of(w, f) != r->key)
+            break;
+    }
+    return walk_all(t, w, skip_shims(w, top));
+}
+
+uint32_t agent_stack_of_tstate(struct agent_thread *t, uint64_t tstate)
+{
+    const struct python_layout *l = &agent_python.layout;
+    if (!tstate || !agent_python.has_stacks)
+        return 0;
+    uint64_t top = l->tstate_cframe != PYTHON_NO_FIELD
+                       ? load(load(tstate + l->tstate_cframe) + l->cframe_frame)
+                       : load(tstate + l->tstate_frame);
+    struct walk w = {
+        .previous = l->frame_previous,
+        .code = l->frame_code,
+        .ip = l->frame_ip,
+        .owner = l->frame_owner,
+        .shim = l->frame_owner_shim,
+        .code_mask = ~(uint64_t)l->pointer_tag_mask,
+    };
+    if (l->ip != PYTHON_IP_POINTER)
+        return walk_changed(t, &w, top);
+    w.has_pointer = true;
+    if (l->frame_owner_shim == 255)
+        return walk_changed(t, &w, top);
+    w.has_shim = true;
+    return walk_changed(t, &w, top);
+}
