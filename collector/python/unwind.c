@@ -1,0 +1,70 @@
+#include "collector/python/unwind.h"
+
+#include <string.h>
+
+static uint64_t load_u64(const uint8_t *at)
+{
+    uint64_t value;
+    memcpy(&value, at, sizeof(value));
+    return value;
+}
+
+enum python_unwind_result python_top_frame(const struct python_layout *layout,
+                                           const struct memory_reader *reader, uint64_t tstate,
+                                           uint64_t *frame)
+{
+    uint64_t at = tstate + layout->tstate_frame;
+    if (layout->tstate_cframe != PYTHON_NO_FIELD) {
+        if (!memory_read_u64(reader, tstate + layout->tstate_cframe, &at))
+            return PYTHON_UNWIND_UNREADABLE;
+        if (at == 0) {
+            *frame = 0;
+            return PYTHON_UNWIND_OK;
+        }
+        at += layout->cframe_frame;
+    }
+    return memory_read_u64(reader, at, frame) ? PYTHON_UNWIND_OK : PYTHON_UNWIND_UNREADABLE;
+}
+
+enum python_unwind_result python_unwind(const struct python_layout *layout,
+                                        const struct memory_reader *reader, uint64_t frame,
+                                        uint64_t base, struct python_frame *frames, size_t max,
+                                        size_t *len)
+{
+    struct memory_window window = {0};
+    const size_t size = layout->frame_size;
+    const bool has_owner = layout->frame_owner != PYTHON_NO_FIELD;
+    const bool has_tlbc = layout->frame_tlbc_index != PYTHON_NO_FIELD;
+    const bool is_ip_wide = layout->ip == PYTHON_IP_POINTER;
+    size_t count = 0;
+
+    /* Shims count too, so that a circle of them ends. */
+    for (size_t steps = 0; frame != 0 && frame != base; steps++) {
+        if (frame % sizeof(uint64_t) != 0)
+            return PYTHON_UNWIND_BROKEN;
+        const uint8_t *bytes = memory_at(reader, &window, frame, size);
+        if (!bytes)
+            return PYTHON_UNWIND_UNREADABLE;
+        if (steps >= max)
+            return PYTHON_UNWIND_TOO_DEEP;
+
+        if (!has_owner || bytes[layout->frame_owner] < layout->frame_owner_shim) {
+            struct python_frame *f = &frames[count++];
+            f->address = frame;
+            f->code = load_u64(bytes + layout->frame_code) & ~(uint64_t)layout->pointer_tag_mask;
+            f->tlbc = 0;
+            if (is_ip_wide) {
+                f->ip = load_u64(bytes + layout->frame_ip);
+            } else {
+                uint32_t lasti;
+                memcpy(&lasti, bytes + layout->frame_ip, sizeof(lasti));
+                f->ip = lasti;
+            }
+            if (has_tlbc)
+                memcpy(&f->tlbc, bytes + layout->frame_tlbc_index, sizeof(f->tlbc));
+        }
+        frame = load_u64(bytes + layout->frame_previous);
+    }
+    *len = count;
+    return PYTHON_UNWIND_OK;
+}
