@@ -44,8 +44,8 @@ void library_close(struct library *l); /* commits what waits; takes NULL */
  * learns where to go. */
 enum status library_set_url(struct library *l, const char *url, struct error *err);
 
-/* Who has the store of this path open for writing. STATUS_NOT_FOUND when nobody has. `url` is ""
- * while the owner serves at no address. */
+/* Who has the store of this path (NULL = the default one) open for writing. STATUS_NOT_FOUND when
+ * nobody has. `url` is "" while the owner serves at no address. */
 struct library_owner {
     long pid;
     char url[256];
@@ -89,6 +89,7 @@ struct library_row {
     char *shapes; /* "stacks,series" */
 };
 void library_rows_free(struct library_row *rows, size_t len);
+void library_row_deinit(struct library_row *row);
 
 struct library_query {
     const char *text; /* part of the name or id; NULL = all */
@@ -99,6 +100,7 @@ struct library_query {
 /* Newest first. `next` gets the cursor of the next page or "". */
 enum status library_list(struct library *l, const struct library_query *query,
                          struct library_row **rows, size_t *len, char next[64], struct error *err);
+/* Free its texts with library_row_deinit. */
 enum status library_row(struct library *l, const char *id, struct library_row *out,
                         struct error *err);
 enum status library_rename(struct library *l, const char *id, const char *name,

@@ -92,7 +92,7 @@ uint32_t stream_metric(struct stream *s, const char *name, const char *unit, boo
         key++;
     }
     uint32_t id = (uint32_t)s->metrics.len;
-    if (s->metrics.len >= STREAM_MAX_ACTORS ||
+    if (s->metrics.len >= STREAM_MAX_METRICS ||
         !array_reserve(&s->series, &s->metrics.cap, s->metrics.len + 1) ||
         !map_put(&s->by_metric, key, id)) {
         s->drops.table_full++;
@@ -164,7 +164,8 @@ void stream_counter_set(struct stream *s, const char *name, uint64_t value)
             return;
         }
     }
-    if (!array_reserve(&s->counter, &s->counters_cap, s->counters_len + 1)) {
+    if (s->counters_len >= STREAM_MAX_COUNTERS ||
+        !array_reserve(&s->counter, &s->counters_cap, s->counters_len + 1)) {
         s->drops.table_full++;
         return;
     }

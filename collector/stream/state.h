@@ -11,8 +11,10 @@
 enum {
     STREAM_MAX_STRING = 1 << 20, /* bytes; longer ones are cut */
     STREAM_MAX_ROWS = 1 << 28,   /* of one table, as the model's TABLES_MAX_ROWS */
-    STREAM_MAX_ACTORS = 1 << 20, /* processes, threads, metrics */
+    STREAM_MAX_ACTORS = 1 << 20, /* processes, threads */
+    STREAM_MAX_METRICS = 1 << 16,
     STREAM_MAX_SETS = 256,
+    STREAM_MAX_COUNTERS = 900, /* the model keeps 1000 */
     STREAM_MAX_NOTICES = 10000, /* waiting */
 };
 
