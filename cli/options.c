@@ -240,8 +240,8 @@ enum status args_number(const struct args *args, const char *name, double low, d
 
 enum status args_seconds(const struct args *args, const char *name, double *out, struct error *err)
 {
-    static const struct unit units[] = {{"", 1},   {"s", 1},     {"ms", 1e-3}, {"us", 1e-6},
-                                        {"m", 60}, {"min", 60},  {"h", 3600},  {"d", 86400}};
+    static const struct unit units[] = {{"", 1},   {"s", 1},    {"ms", 1e-3}, {"us", 1e-6},
+                                        {"m", 60}, {"min", 60}, {"h", 3600},  {"d", 86400}};
     const char *text = value_of(args, name);
     if (!text)
         return STATUS_OK;
@@ -256,10 +256,17 @@ enum status args_seconds(const struct args *args, const char *name, double *out,
 
 enum status args_size(const struct args *args, const char *name, uint64_t *out, struct error *err)
 {
-    static const struct unit units[] = {
-        {"", 1},      {"B", 1},      {"K", 1024.0},          {"KB", 1e3},  {"KiB", 1024.0},
-        {"M", 1048576.0}, {"MB", 1e6}, {"MiB", 1048576.0}, {"G", 1073741824.0}, {"GB", 1e9},
-        {"GiB", 1073741824.0}};
+    static const struct unit units[] = {{"", 1},
+                                        {"B", 1},
+                                        {"K", 1024.0},
+                                        {"KB", 1e3},
+                                        {"KiB", 1024.0},
+                                        {"M", 1048576.0},
+                                        {"MB", 1e6},
+                                        {"MiB", 1048576.0},
+                                        {"G", 1073741824.0},
+                                        {"GB", 1e9},
+                                        {"GiB", 1073741824.0}};
     const char *text = value_of(args, name);
     if (!text)
         return STATUS_OK;

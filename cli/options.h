@@ -10,11 +10,11 @@
 #include "common/base/status.h"
 
 struct option_row {
-    const char *name;    /* "rate": --rate; NULL ends the table */
-    char letter;         /* 'r', or 0 */
-    const char *value;   /* "HZ": it takes a value; NULL: a flag, also as --no-NAME */
+    const char *name;  /* "rate": --rate; NULL ends the table */
+    char letter;       /* 'r', or 0 */
+    const char *value; /* "HZ": it takes a value; NULL: a flag, also as --no-NAME */
     const char *help;
-    const char *initial; /* what holds when absent, for --help; flags: NULL */
+    const char *initial;     /* what holds when absent, for --help; flags: NULL */
     const char *environment; /* variable read when the option is absent, or NULL */
 };
 
@@ -54,8 +54,7 @@ const char *args_text(const struct args *args, const char *name); /* NULL when a
  * says what is wrong; absent leaves `*out` as it is. */
 enum status args_number(const struct args *args, const char *name, double low, double high,
                         double *out, struct error *err);
-enum status args_seconds(const struct args *args, const char *name, double *out,
-                         struct error *err);
+enum status args_seconds(const struct args *args, const char *name, double *out, struct error *err);
 enum status args_size(const struct args *args, const char *name, uint64_t *out, struct error *err);
 
 void options_help(struct buf *out, const struct command *command);

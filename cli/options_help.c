@@ -1,7 +1,7 @@
-#include "cli/options.h"
-
 #include <stdio.h>
 #include <string.h>
+
+#include "cli/options.h"
 
 static void put_option_left(struct buf *out, const struct option_row *row)
 {
@@ -146,7 +146,8 @@ void options_completion_fish(struct buf *out, const struct command *const *comma
         put_fish_text(out, (*c)->summary);
         buf_put_byte(out, '\n');
         for (const struct option_row *row = (*c)->options; row && row->name; row++) {
-            buf_printf(out, "complete -c heliograph -n '__fish_seen_subcommand_from %s' -l %s %s-d ",
+            buf_printf(out,
+                       "complete -c heliograph -n '__fish_seen_subcommand_from %s' -l %s %s-d ",
                        (*c)->name, row->name, row->value ? "-r " : "");
             put_fish_text(out, row->help);
             buf_put_byte(out, '\n');

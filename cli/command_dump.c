@@ -1,0 +1,78 @@
+/* heliograph dump and doctor: one look at a process, and at what this machine permits. */
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli/commands.h"
+#include "cli/local.h"
+#include "collector/sampler/sampler.h"
+#include "collector/target/permission.h"
+#include "common/base/log.h"
+
+static int dump(const struct args *args)
+{
+    struct error err = {0};
+    char *end;
+    errno = 0;
+    long pid = strtol(args->words[0], &end, 10);
+    if (errno || *end || pid <= 0 || pid > INT32_MAX) {
+        error_set(&err, STATUS_USAGE, "\"%s\" is not a process number", args->words[0]);
+        return local_fail(STATUS_USAGE, &err);
+    }
+    struct buf out;
+    buf_init(&out, 0);
+    enum status st = sampler_dump((pid_t)pid, args_flag(args, "json", false), &out, &err);
+    if (st == STATUS_OK)
+        st = local_write("-", out.data, out.len, &err);
+    buf_deinit(&out);
+    return st == STATUS_OK ? 0 : local_fail(st, &err);
+}
+
+static const struct option_row dump_options[] = {
+    {"json", 'j', NULL, "as JSON", NULL, NULL},
+    {0},
+};
+
+const struct command command_dump = {
+    .name = "dump",
+    .usage = "[--json] PID",
+    .summary = "print the stacks of all threads of a process, once",
+    .options = dump_options,
+    .min_words = 1,
+    .max_words = 1,
+    .run = dump,
+};
+
+static int doctor(const struct args *args)
+{
+    (void)args;
+    struct error err = {0};
+    struct buf out;
+    buf_init(&out, 0);
+    target_describe_permission(&out);
+    char path[4096];
+    struct error store_err = {0};
+    if (library_default_path(path, sizeof(path), &store_err) == STATUS_OK) {
+        char url[256];
+        local_server_url(NULL, url, sizeof(url));
+        buf_printf(&out, "store: %s%s%s\n", path, url[0] ? ", served at " : "", url);
+    } else {
+        buf_printf(&out, "store: %s\n", store_err.text);
+    }
+    enum status st = local_write("-", out.data, out.len, &err);
+    buf_deinit(&out);
+    return st == STATUS_OK ? 0 : local_fail(st, &err);
+}
+
+static const struct option_row doctor_options[] = {{0}};
+
+const struct command command_doctor = {
+    .name = "doctor",
+    .usage = "",
+    .summary = "say what this machine permits and what to do about it",
+    .options = doctor_options,
+    .max_words = 0,
+    .run = doctor,
+};

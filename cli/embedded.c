@@ -1,0 +1,171 @@
+#include "cli/embedded.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "common/base/clock.h"
+
+enum { READY_MS = 15000, STOP_MS = 5000 };
+
+/* In the child: its own session, so that the terminal's Ctrl-C goes to the target and to us, and
+ * an end with its parent. */
+static void become_server(const char *store, int ready_fd, pid_t parent)
+{
+    setsid();
+    prctl(PR_SET_PDEATHSIG, SIGTERM);
+    if (getppid() != parent)
+        _exit(0);
+    char fd_text[16];
+    snprintf(fd_text, sizeof(fd_text), "%d", ready_fd);
+    const char *argv[10] = {"heliograph", "serve", "--listen", "127.0.0.1:7700+",
+                            "--ready-fd", fd_text, "--quiet"};
+    if (store) {
+        argv[7] = "--store";
+        argv[8] = store;
+    }
+    int null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+    if (null_fd >= 0) {
+        dup2(null_fd, STDIN_FILENO);
+        dup2(null_fd, STDOUT_FILENO);
+    }
+    union {
+        const char **in;
+        char *const *out;
+    } words = {.in = argv};
+    execv("/proc/self/exe", words.out);
+    _exit(127);
+}
+
+/* The server writes one line: "url http://..." when it serves, "busy http://..." when another
+ * has the store, "error status words" when it cannot. */
+static enum status read_line(int fd, char *line, size_t size, struct error *err)
+{
+    size_t len = 0;
+    uint64_t deadline = clock_monotonic_ns() + READY_MS * 1000000ULL;
+    while (len + 1 < size) {
+        uint64_t now = clock_monotonic_ns();
+        struct pollfd p = {.fd = fd, .events = POLLIN};
+        int ready = now < deadline ? poll(&p, 1, (int)((deadline - now) / 1000000) + 1) : 0;
+        if (ready < 0 && errno == EINTR)
+            continue;
+        ssize_t got = ready > 0 ? read(fd, line + len, size - 1 - len) : 0;
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got <= 0)
+            break;
+        len += (size_t)got;
+        if (line[len - 1] == '\n') {
+            line[len - 1] = '\0';
+            return STATUS_OK;
+        }
+    }
+    return error_set(err, STATUS_UNREACHABLE,
+                     "the server did not start; heliograph serve says why");
+}
+
+static enum status understand(struct embedded *e, const char *line, struct error *err)
+{
+    if (strncmp(line, "url ", 4) == 0) {
+        snprintf(e->url, sizeof(e->url), "%s", line + 4);
+        return STATUS_OK;
+    }
+    if (strncmp(line, "busy http", 9) == 0) {
+        snprintf(e->url, sizeof(e->url), "%s", line + 5);
+        waitpid(e->pid, NULL, 0);
+        e->pid = 0;
+        return STATUS_OK;
+    }
+    const char *words = strncmp(line, "error ", 6) == 0 ? line + 6 : line;
+    return error_set(err, STATUS_IO, "%s", words);
+}
+
+enum status embedded_start(struct embedded *out, const char *store, struct error *err)
+{
+    int pipe_fds[2];
+    if (pipe2(pipe_fds, O_CLOEXEC) != 0)
+        return error_set(err, STATUS_IO, "cannot make a pipe: %s", strerror(errno));
+    pid_t parent = getpid();
+    struct embedded e = {.pid = fork()};
+    if (e.pid == 0) {
+        fcntl(pipe_fds[1], F_SETFD, 0);
+        become_server(store, pipe_fds[1], parent);
+    }
+    close(pipe_fds[1]);
+    if (e.pid < 0) {
+        close(pipe_fds[0]);
+        return error_set(err, STATUS_IO, "cannot start the server: %s", strerror(errno));
+    }
+    char line[1024];
+    enum status st = read_line(pipe_fds[0], line, sizeof(line), err);
+    close(pipe_fds[0]);
+    if (st == STATUS_OK)
+        st = understand(&e, line, err);
+    if (st != STATUS_OK) {
+        embedded_stop(&e);
+        return st;
+    }
+    *out = e;
+    return STATUS_OK;
+}
+
+void embedded_stop(struct embedded *e)
+{
+    if (e->pid <= 0)
+        return;
+    kill(e->pid, SIGTERM);
+    for (int waited = 0; waited < STOP_MS; waited += 20) {
+        if (waitpid(e->pid, NULL, WNOHANG) != 0) {
+            e->pid = 0;
+            return;
+        }
+        poll(NULL, 0, 20);
+    }
+    kill(e->pid, SIGKILL);
+    waitpid(e->pid, NULL, 0);
+    e->pid = 0;
+}
+
+bool embedded_is_alive(struct embedded *e)
+{
+    if (e->pid == 0)
+        return true;
+    if (waitpid(e->pid, NULL, WNOHANG) == 0)
+        return true;
+    e->pid = -1;
+    return false;
+}
+
+bool browser_open(const char *url)
+{
+    const char *display = getenv("WAYLAND_DISPLAY");
+    if (!display)
+        display = getenv("DISPLAY");
+    if (!display || !*display || !isatty(STDERR_FILENO))
+        return false;
+    pid_t pid = fork();
+    if (pid == 0) {
+        /* Twice, so that the browser is nobody's child and leaves no zombie. */
+        setsid();
+        pid_t second = fork();
+        if (second != 0)
+            _exit(second < 0);
+        int null_fd = open("/dev/null", O_RDWR);
+        if (null_fd >= 0) {
+            dup2(null_fd, STDIN_FILENO);
+            dup2(null_fd, STDOUT_FILENO);
+            dup2(null_fd, STDERR_FILENO);
+        }
+        execlp("xdg-open", "xdg-open", url, (char *)NULL);
+        _exit(127);
+    }
+    int how = 1;
+    return pid > 0 && waitpid(pid, &how, 0) == pid && how == 0;
+}

@@ -1,0 +1,187 @@
+#include "cli/profiling.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "common/base/clock.h"
+#include "common/base/log.h"
+
+enum { TICK_MS = 100 };
+
+/* Signals come as data, on our thread. After the command was spawned, which thus has the mask that
+ * we were given; before any thread is, which inherit ours. */
+static enum status take_signals(struct profiling *p, struct error *err)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGHUP);
+    if (sigprocmask(SIG_BLOCK, &set, NULL) != 0)
+        return error_set(err, STATUS_IO, "cannot block signals: %s", strerror(errno));
+    p->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+    if (p->signal_fd < 0)
+        return error_set(err, STATUS_IO, "cannot watch signals: %s", strerror(errno));
+    return STATUS_OK;
+}
+
+static bool next_signal(struct profiling *p, struct signalfd_siginfo *info)
+{
+    return p->signal_fd >= 0 && read(p->signal_fd, info, sizeof(*info)) == (ssize_t)sizeof(*info);
+}
+
+enum status profiling_prepare(struct profiling *p, const struct args *args, struct error *err)
+{
+    *p = (struct profiling){.args = args, .signal_fd = -1, .end_reason = "exited"};
+    enum status st = session_plan_read(&p->plan, args, err);
+    if (st == STATUS_OK)
+        st = args_seconds(args, "duration", &p->duration_s, err);
+    if (st != STATUS_OK)
+        return st;
+    if (p->plan.is_quiet)
+        log_set_level(LOG_WARN);
+    bool may_open = args_flag(args, "open", true);
+    p->is_viewer_wanted = may_open || (p->duration_s <= 0 && !p->plan.save_path);
+    /* Before any thread and before signals are blocked, so that the server has neither. */
+    bool needs_server = !p->plan.server_url && (p->is_viewer_wanted || !p->plan.save_path);
+    if (needs_server) {
+        st = embedded_start(&p->server, args_text(args, "store"), err);
+        if (st != STATUS_OK)
+            return st;
+        p->has_server = true;
+        p->plan.server_url = p->server.url;
+    }
+    return STATUS_OK;
+}
+
+void profiling_name_process(struct profiling *p, pid_t pid)
+{
+    struct target_process list[1];
+    if (target_list(p->target, list, 1) > 0)
+        memcpy(p->attached_command, list[0].command, sizeof(p->attached_command));
+    if (!p->attached_command[0])
+        snprintf(p->attached_command, sizeof(p->attached_command), "process %d", (int)pid);
+    p->attached_argv[0] = p->attached_command;
+    p->plan.argv = p->attached_argv;
+    p->plan.argc = 1;
+}
+
+enum status profiling_start(struct profiling *p, struct error *err)
+{
+    enum status st = take_signals(p, err);
+    if (st == STATUS_OK)
+        st = session_open(&p->session, p->target, &p->plan, err);
+    if (st != STATUS_OK)
+        return st;
+    const char *url = session_url(p->session);
+    if (*url) {
+        log_info("watching process %d live at %s", (int)target_root(p->target), url);
+        if (args_flag(p->args, "open", true) && browser_open(url))
+            log_info("opened it in the browser (--no-open keeps it closed)");
+    } else {
+        log_info("watching process %d into %s", (int)target_root(p->target), p->plan.save_path);
+    }
+    return STATUS_OK;
+}
+
+/* True when the session is to end. Ctrl-C at a terminal reaches a spawned command by itself: it
+ * decides. Ours to hand on are the signals that only we got. */
+static bool handle_signal(struct profiling *p, const struct signalfd_siginfo *info)
+{
+    if (p->is_attached) {
+        p->end_reason = "detached";
+        return true;
+    }
+    bool is_from_terminal = info->ssi_code > 0;
+    if (!is_from_terminal)
+        target_signal(p->target, (int)info->ssi_signo);
+    return false;
+}
+
+static void close_session(struct profiling *p, int exit_status)
+{
+    if (!p->session)
+        return;
+    struct error err;
+    struct session_summary sum;
+    char id[IDENT_CHARS + 1];
+    memcpy(id, session_id(p->session), sizeof(id));
+    enum status st = session_close(p->session, exit_status, p->end_reason, &sum, &err);
+    p->session = NULL;
+    if (st != STATUS_OK)
+        log_warn("not all of the profile reached the server: %s", err.text);
+    if (sum.has_stacks)
+        log_info("profile %s: %llu samples, %llu torn, %llu ticks missed; the collector used "
+                 "%.2f s of CPU",
+                 id, (unsigned long long)sum.samples, (unsigned long long)sum.torn,
+                 (unsigned long long)sum.missed, sum.collector_cpu_s);
+    else
+        log_info("profile %s: memory only%s%s", id, sum.reason[0] ? ": " : "", sum.reason);
+    if (p->plan.save_path)
+        log_info("saved to %s", p->plan.save_path);
+}
+
+void profiling_follow(struct profiling *p)
+{
+    uint64_t end_ns =
+        p->duration_s > 0 ? clock_monotonic_ns() + (uint64_t)(p->duration_s * 1e9) : UINT64_MAX;
+    bool is_alive = true;
+    while (is_alive) {
+        is_alive = target_update(p->target, TICK_MS);
+        struct signalfd_siginfo info;
+        if (next_signal(p, &info) && handle_signal(p, &info))
+            break;
+        if (!p->session)
+            continue;
+        session_update(p->session);
+        bool is_over = clock_monotonic_ns() >= end_ns;
+        if (!is_over && !session_is_stopped(p->session))
+            continue;
+        p->end_reason = is_over ? "duration" : "stopped";
+        close_session(p, 0);
+        if (p->is_attached)
+            break;
+        /* The command goes on by itself; we wait to hand on its exit code. */
+        log_info("the profile has ended; the program goes on");
+    }
+}
+
+static void serve_until_signal(struct profiling *p)
+{
+    if (p->server.pid <= 0) {
+        if (p->has_server)
+            log_info("the page stays with the server that was running already");
+        return;
+    }
+    log_info("the page stays open at %s until Ctrl-C", p->server.url);
+    while (embedded_is_alive(&p->server)) {
+        struct pollfd fd = {.fd = p->signal_fd, .events = POLLIN};
+        struct signalfd_siginfo info;
+        if (poll(&fd, 1, 500) > 0 && next_signal(p, &info))
+            return;
+    }
+    log_warn("the server has ended");
+}
+
+int profiling_finish(struct profiling *p)
+{
+    int code = 0;
+    if (p->target) {
+        bool is_known = !p->is_attached && target_exit_status(p->target, &code);
+        if (!is_known)
+            code = 0;
+        close_session(p, code > 128 ? 128 - code : code);
+        target_close(p->target);
+        if (p->has_server && p->is_viewer_wanted)
+            serve_until_signal(p);
+    }
+    embedded_stop(&p->server);
+    if (p->signal_fd >= 0)
+        close(p->signal_fd);
+    return code;
+}

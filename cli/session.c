@@ -1,0 +1,351 @@
+#include "cli/session.h"
+
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli/version.h"
+#include "collector/procstat/procstat.h"
+#include "collector/sampler/sampler.h"
+#include "collector/stream/stream.h"
+#include "collector/uplink/uplink.h"
+#include "common/base/clock.h"
+#include "common/base/log.h"
+
+enum {
+    MAX_TAGS = 64,
+    MAX_ARGV = 256,
+    MAX_WATCHED = 64,
+    WELCOME_MS = 10000,
+    LAST_ACK_MS = 15000,
+};
+
+struct session {
+    struct target *target;
+    struct stream *stream;
+    struct uplink *uplink;
+    struct sampler *sampler;
+    struct procstat *procstat;
+    bool is_quiet;
+    atomic_bool is_stopped;
+
+    char id[IDENT_CHARS + 1];
+    char host[256];
+    char producer[64];
+    char name[256];
+    struct wire_bytes argv[MAX_ARGV];
+    struct wire_tag tags[MAX_TAGS];
+
+    /* Processes whose missing stacks have been told already. */
+    uint64_t told[MAX_WATCHED];
+    size_t told_len;
+    bool has_stacks;
+    char reason[TARGET_REASON_MAX];
+    uint64_t cpu_at_start_ns;
+};
+
+enum status session_plan_read(struct session_plan *out, const struct args *args, struct error *err)
+{
+    struct session_plan plan = {
+        .server_url = args_text(args, "server"),
+        .token = args_text(args, "token"),
+        .name = args_text(args, "name"),
+        .save_path = args_text(args, "save"),
+        .tags = args->tags,
+        .rate_hz = 100,
+        .mode = args_text(args, "mode"),
+        .interval_s = 0.1,
+        .is_quiet = args_flag(args, "quiet", false),
+    };
+    enum status st = args_number(args, "rate", 0.1, 100000, &plan.rate_hz, err);
+    if (st == STATUS_OK)
+        st = args_seconds(args, "interval", &plan.interval_s, err);
+    if (st == STATUS_OK && plan.interval_s < 0.01)
+        st = error_set(err, STATUS_USAGE, "--interval is at least 10ms");
+    if (st != STATUS_OK)
+        return st;
+    if (!plan.mode)
+        plan.mode = "wall";
+    if (strcmp(plan.mode, "wall") != 0 && strcmp(plan.mode, "cpu") != 0 &&
+        strcmp(plan.mode, "gil") != 0)
+        return error_set(err, STATUS_USAGE, "--mode is wall, cpu or gil, not \"%s\"", plan.mode);
+    if (args_flag(args, "no-stacks", false))
+        plan.rate_hz = 0;
+    *out = plan;
+    return STATUS_OK;
+}
+
+static struct wire_bytes bytes_of(const char *text)
+{
+    return (struct wire_bytes){.data = text, .len = strlen(text)};
+}
+
+static const char *base_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash && slash[1] ? slash + 1 : path;
+}
+
+/* "python3 -u app.py x" is app.py, "python3 -m http.server" is http.server, all else is itself. */
+static const char *name_of_command(char *const *argv, int argc)
+{
+    if (argc == 0)
+        return "program";
+    if (strncmp(base_name(argv[0]), "python", 6) != 0)
+        return base_name(argv[0]);
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "-m") == 0 && i + 1 < argc)
+            return argv[i + 1];
+        if (strcmp(argv[i], "-c") == 0)
+            return "python -c";
+        if (strcmp(argv[i], "-X") == 0 || strcmp(argv[i], "-W") == 0)
+            i++;
+        else if (argv[i][0] != '-')
+            return base_name(argv[i]);
+    }
+    return base_name(argv[0]);
+}
+
+static void on_control(void *ctx, const struct wire_control *control)
+{
+    struct session *s = ctx;
+    if (control->has_rate && s->sampler)
+        sampler_set_rate(s->sampler, control->rate_hz);
+    if (control->has_paused && s->sampler)
+        sampler_set_paused(s->sampler, control->paused);
+    if (control->has_stop && control->stop)
+        atomic_store(&s->is_stopped, true);
+}
+
+static enum status fill_hello(struct session *s, const struct session_plan *plan,
+                              struct wire_hello *hello, struct error *err)
+{
+    if (!ident_random(s->id, IDENT_CHARS))
+        return error_set(err, STATUS_IO, "the kernel gives no random numbers");
+    if (gethostname(s->host, sizeof(s->host) - 1) != 0)
+        s->host[0] = '\0';
+    snprintf(s->producer, sizeof(s->producer), "heliograph %s", version_text());
+    snprintf(s->name, sizeof(s->name), "%s",
+             plan->name ? plan->name : name_of_command(plan->argv, plan->argc));
+    size_t argv_len = 0;
+    for (int i = 0; i < plan->argc && argv_len < MAX_ARGV; i++)
+        s->argv[argv_len++] = bytes_of(plan->argv[i]);
+    size_t tags_len = 0;
+    for (; plan->tags && plan->tags[tags_len]; tags_len++) {
+        const char *equals = strchr(plan->tags[tags_len], '=');
+        if (!equals || equals == plan->tags[tags_len])
+            return error_set(err, STATUS_USAGE, "--tag takes KEY=VALUE, not \"%s\"",
+                             plan->tags[tags_len]);
+        if (tags_len == MAX_TAGS)
+            return error_set(err, STATUS_USAGE, "at most %d tags", MAX_TAGS);
+        s->tags[tags_len].key =
+            (struct wire_bytes){plan->tags[tags_len], (size_t)(equals - plan->tags[tags_len])};
+        s->tags[tags_len].value = bytes_of(equals + 1);
+    }
+    *hello = (struct wire_hello){
+        .protocol = WIRE_PROTOCOL,
+        .session = bytes_of(s->id),
+        .token = bytes_of(plan->token ? plan->token : ""),
+        .name = bytes_of(s->name),
+        .host = bytes_of(s->host),
+        .producer = bytes_of(s->producer),
+        .mode = bytes_of(plan->mode),
+        .pid = (uint64_t)target_root(s->target),
+        .start_unix_ns = clock_unix_ns() - (clock_monotonic_ns() - stream_start_ns(s->stream)),
+        .rate_hz = plan->rate_hz,
+        .argv = s->argv,
+        .argv_len = argv_len,
+        .tags = s->tags,
+        .tags_len = tags_len,
+    };
+    return STATUS_OK;
+}
+
+static enum status start_uplink(struct session *s, const struct session_plan *plan,
+                                struct error *err)
+{
+    struct uplink_options options = {
+        .server_url = plan->server_url,
+        .save_path = plan->save_path,
+        .on_control = on_control,
+        .ctx = s,
+    };
+    enum status st = fill_hello(s, plan, &options.hello, err);
+    if (st != STATUS_OK)
+        return st;
+    return uplink_open(&s->uplink, s->stream, &options, WELCOME_MS, err);
+}
+
+static enum status start_sampler(struct session *s, const struct session_plan *plan,
+                                 struct error *err)
+{
+    if (plan->rate_hz <= 0)
+        return STATUS_OK;
+    struct sampler_options options = {
+        .rate_hz = plan->rate_hz,
+        .mode = strcmp(plan->mode, "cpu") == 0   ? SAMPLER_CPU
+                : strcmp(plan->mode, "gil") == 0 ? SAMPLER_GIL
+                                                 : SAMPLER_WALL,
+    };
+    return sampler_open(&s->sampler, s->target, s->stream, &options, err);
+}
+
+static void session_free(struct session *s)
+{
+    sampler_close(s->sampler);
+    procstat_close(s->procstat);
+    stream_free(s->stream);
+    free(s);
+}
+
+enum status session_open(struct session **out, struct target *target,
+                         const struct session_plan *plan, struct error *err)
+{
+    struct session *s = calloc(1, sizeof(*s));
+    if (!s)
+        return error_set(err, STATUS_NO_MEMORY, "no memory for the session");
+    s->target = target;
+    s->is_quiet = plan->is_quiet;
+    s->cpu_at_start_ns = clock_process_cpu_ns();
+    enum status st = stream_new(&s->stream, clock_monotonic_ns(), NULL);
+    if (st != STATUS_OK)
+        error_set(err, st, "no memory for the stream");
+    /* Sampling begins before the server answers: nothing of the program's start is lost. */
+    if (st == STATUS_OK)
+        st = start_sampler(s, plan, err);
+    if (st == STATUS_OK) {
+        struct procstat_options options = {.interval_ns = (uint64_t)(plan->interval_s * 1e9)};
+        st = procstat_open(&s->procstat, target, s->stream, &options, err);
+    }
+    if (st == STATUS_OK)
+        st = start_uplink(s, plan, err);
+    if (st != STATUS_OK) {
+        session_free(s);
+        return st;
+    }
+    *out = s;
+    return STATUS_OK;
+}
+
+/* Once for each process and program in it. */
+static bool tell_once(struct session *s, const struct target_process *p)
+{
+    uint64_t key = (uint64_t)p->serial << 32 | p->epoch;
+    for (size_t i = 0; i < s->told_len; i++) {
+        if (s->told[i] == key)
+            return false;
+    }
+    if (s->told_len == MAX_WATCHED)
+        return false;
+    s->told[s->told_len++] = key;
+    return true;
+}
+
+static void tell_missing_stacks(struct session *s, const struct target_process *p)
+{
+    bool is_missing = p->state == TARGET_PYTHON_NONE || p->state == TARGET_PYTHON_REFUSED ||
+                      p->state == TARGET_PYTHON_DENIED;
+    /* That a child is a shell or a compiler is no news. */
+    if (!is_missing || (p->state == TARGET_PYTHON_NONE && !p->is_root) || !tell_once(s, p))
+        return;
+    char text[TARGET_REASON_MAX + TARGET_COMMAND_MAX + 64];
+    snprintf(text, sizeof(text), "no stacks of process %d (%s): %s", (int)p->pid, p->command,
+             p->reason);
+    stream_lock(s->stream);
+    stream_notice(s->stream, p->state == TARGET_PYTHON_NONE ? 0 : 1,
+                  p->state == TARGET_PYTHON_REFUSED ? "unsupported_python" : "no_stacks", text);
+    stream_unlock(s->stream);
+    log_warn("%s; its memory is followed", text);
+    if (p->is_root)
+        snprintf(s->reason, sizeof(s->reason), "%s", p->reason);
+}
+
+static void set_runtime(struct session *s, const struct target_process *p)
+{
+    if (!p->runtime[0])
+        return;
+    stream_lock(s->stream);
+    uint32_t process = stream_process(s->stream, (uint64_t)p->pid, (uint64_t)p->parent, p->command,
+                                      strlen(p->command));
+    stream_process_runtime(s->stream, process, p->runtime);
+    stream_unlock(s->stream);
+}
+
+static uint64_t count_dropped(struct session *s)
+{
+    struct uplink_state state;
+    uplink_state(s->uplink, &state);
+    return state.dropped_batches;
+}
+
+void session_update(struct session *s)
+{
+    struct target_process list[MAX_WATCHED];
+    size_t len = target_list(s->target, list, MAX_WATCHED);
+    for (size_t i = 0; i < len && i < MAX_WATCHED; i++) {
+        if (list[i].state == TARGET_PYTHON_READY)
+            s->has_stacks = true;
+        set_runtime(s, &list[i]);
+        if (s->sampler)
+            tell_missing_stacks(s, &list[i]);
+    }
+    uint64_t cpu_us = (clock_process_cpu_ns() - s->cpu_at_start_ns) / 1000;
+    uint64_t dropped = count_dropped(s);
+    uint64_t seen;
+    uint64_t not_followed;
+    target_counts(s->target, &seen, &not_followed);
+    stream_lock(s->stream);
+    stream_counter_set(s->stream, "collector_cpu_us", cpu_us);
+    stream_counter_set(s->stream, "processes_seen", seen);
+    if (dropped)
+        stream_counter_set(s->stream, "dropped_batches", dropped);
+    if (not_followed)
+        stream_counter_set(s->stream, "processes_not_followed", not_followed);
+    stream_unlock(s->stream);
+}
+
+const char *session_id(const struct session *s)
+{
+    return s->id;
+}
+
+const char *session_url(const struct session *s)
+{
+    return uplink_url(s->uplink);
+}
+
+bool session_is_stopped(const struct session *s)
+{
+    return atomic_load(&s->is_stopped);
+}
+
+enum status session_close(struct session *s, int exit_status, const char *reason,
+                          struct session_summary *summary, struct error *err)
+{
+    struct sampler_stats stats = {0};
+    if (s->sampler)
+        sampler_stats(s->sampler, &stats);
+    session_update(s);
+    sampler_close(s->sampler);
+    s->sampler = NULL;
+    procstat_close(s->procstat);
+    s->procstat = NULL;
+    *summary = (struct session_summary){
+        .samples = stats.samples,
+        .torn = stats.torn,
+        .missed = stats.missed,
+        .has_stacks = s->has_stacks,
+        .dropped = count_dropped(s),
+        .collector_cpu_s = (double)(clock_process_cpu_ns() - s->cpu_at_start_ns) / 1e9,
+    };
+    memcpy(summary->reason, s->reason, sizeof(summary->reason));
+    struct wire_bye bye = {.last_seq = 0, /* the uplink knows */
+                           .exit_status = exit_status,
+                           .reason = bytes_of(reason)};
+    enum status st = uplink_close(s->uplink, &bye, LAST_ACK_MS, err);
+    s->uplink = NULL;
+    session_free(s);
+    return st;
+}

@@ -1,0 +1,75 @@
+#pragma once
+/* One profiling session: a target, the stream of what is learnt of it, and its way to a server or
+ * file. What `run` and `attach` share. */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "cli/options.h"
+#include "collector/target/target.h"
+#include "common/base/ident.h"
+#include "common/base/status.h"
+
+struct session;
+
+struct session_plan {
+    const char *server_url; /* NULL = none */
+    const char *token, *name, *save_path;
+    const char *const *tags; /* "K=V", NULL-ended */
+    double rate_hz;          /* 0 = no stacks */
+    const char *mode;        /* "wall", "cpu", "gil" */
+    double interval_s;       /* of the memory series */
+    bool is_quiet;
+    char *const *argv; /* what the profile is of */
+    int argc;
+};
+
+/* The options of run and attach that make a plan; a table row for each is in SESSION_OPTIONS. */
+#define SESSION_OPTIONS                                                                            \
+    {                                                                                              \
+        "server",           0, "URL", "send to this server instead of starting one", NULL,         \
+        "HELIOGRAPH_SERVER"},                                                                      \
+        {"token", 0, "T", "the server's token", NULL, "HELIOGRAPH_TOKEN"},                         \
+        {"name", 'n', "N", "what to call the profile", "made from the command", NULL},             \
+        {"tag", 't', "K=V", "a tag; may be given several times", NULL, NULL},                      \
+        {"rate", 'r', "HZ", "samples a second of every thread", "100", NULL},                      \
+        {"mode", 'm', "wall|cpu|gil", "which threads to sample: all, those on a CPU, the GIL's",   \
+         "wall", NULL},                                                                            \
+        {"no-stacks", 0, NULL, "follow memory only", NULL, NULL},                                  \
+        {"interval", 'i', "S", "between readings of the memory's size", "0.1", NULL},              \
+        {"children", 0,   NULL, "follow child processes; --no-children for the root only",         \
+         NULL,       NULL},                                                                        \
+        {"duration", 'd', "S", "profile for this long, then let go", NULL, NULL},                  \
+        {"save", 'o', "FILE", "also write the profile to FILE (.heliograph)", NULL, NULL},         \
+        {"store", 0, "PATH", "store of the server that is started", "the default store", NULL},    \
+        {"open", 0, NULL, "open the page in the browser; --no-open to only print it", NULL, NULL}, \
+    {                                                                                              \
+        "quiet", 'q', NULL, "say only what went wrong", NULL, NULL                                 \
+    }
+
+enum status session_plan_read(struct session_plan *out, const struct args *args, struct error *err);
+
+/* Connects (when there is a server) and starts sampling. */
+enum status session_open(struct session **out, struct target *target,
+                         const struct session_plan *plan, struct error *err);
+
+/* To be called every 100 ms or so from the thread that updates the target: counters, and why a
+ * process has no stacks. */
+void session_update(struct session *s);
+
+const char *session_id(const struct session *s);
+const char *session_url(const struct session *s); /* "" without a server */
+bool session_is_stopped(const struct session *s); /* a person at the page stopped it */
+
+struct session_summary {
+    uint64_t samples, torn, missed, dropped;
+    double collector_cpu_s;
+    bool has_stacks;
+    char reason[TARGET_REASON_MAX]; /* why not */
+};
+
+/* Sends the rest and frees. `exit_status` as in wire_bye; STATUS_UNREACHABLE when the server did
+ * not acknowledge all of it. */
+enum status session_close(struct session *s, int exit_status, const char *reason,
+                          struct session_summary *summary, struct error *err);
