@@ -1,0 +1,529 @@
+/* speedscope's JSON (https://www.speedscope.app/file-format-schema.json, 0.0.1 to 1.x): frames
+ * shared by any number of profiles, each sampled or evented, each with a unit of its own. */
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "backend/formats/builder.h"
+#include "backend/formats/format.h"
+#include "backend/formats/json_head.h"
+#include "backend/formats/json_in.h"
+#include "common/base/array.h"
+
+/* One of the file's profiles before its data is read. */
+struct part {
+    uint32_t name_id, unit_id;
+    bool is_evented;
+    struct json_number start;
+    const uint8_t *samples, *weights, *events; /* marks */
+};
+
+/* A sample set: profiles of one unit and one metric. */
+struct group {
+    uint32_t unit_id, metric_id;
+    char unit[48];
+    uint32_t set;
+};
+
+struct reader {
+    struct json_in json;
+    struct builder build;
+    uint32_t *frames;
+    struct part *parts;
+    struct group *groups;
+    size_t frames_len, frames_cap, parts_len, parts_cap, groups_len, groups_cap;
+    const uint8_t *frames_mark;
+    bool has_frames, has_profiles;
+    /* the stack under construction: frame and stack row at each depth */
+    uint32_t *path_frame, *path_stack;
+    size_t path_len, path_cap, path_stack_cap;
+    uint32_t *stacks; /* of the samples of the part being read */
+    size_t stacks_len, stacks_cap;
+    int64_t base_ns; /* the earliest start of all: the session's zero */
+};
+
+static bool reserve(struct reader *r, bool has_room)
+{
+    return has_room || json_in_check(&r->json, STATUS_NO_MEMORY);
+}
+
+/* ---- frames ---- */
+
+static void read_frame(struct reader *r)
+{
+    struct json_in *j = &r->json;
+    struct text key;
+    uint32_t name = 0;
+    uint32_t file = 0;
+    uint32_t line = 0;
+    uint32_t column = 0;
+    bool has_name = false;
+    if (!json_in_object(j))
+        return;
+    while (json_in_key(j, &key)) {
+        if (text_equal(key, "name")) {
+            name = builder_string(&r->build, json_in_string(j));
+            has_name = true;
+        } else if (json_in_null(j)) {
+            continue;
+        } else if (text_equal(key, "file")) {
+            file = builder_string(&r->build, json_in_string(j));
+        } else if (text_equal(key, "line")) {
+            line = json_in_u32(j);
+        } else if (text_equal(key, "col")) {
+            column = json_in_u32(j);
+        } else {
+            json_in_skip(j);
+        }
+    }
+    if (!has_name)
+        json_in_fail(j, STATUS_INVALID, "a frame without a name");
+    if (json_in_status(j) ||
+        !reserve(r, array_reserve(&r->frames, &r->frames_cap, r->frames_len + 1)))
+        return;
+    struct wire_function f = {.name = name, .file = file};
+    uint32_t function = builder_function(&r->build, f);
+    r->frames[r->frames_len++] = builder_frame(&r->build, function, line, column);
+}
+
+static void read_shared(struct reader *r)
+{
+    struct json_in *j = &r->json;
+    struct text key;
+    if (!json_in_object(j))
+        return;
+    while (json_in_key(j, &key)) {
+        if (!text_equal(key, "frames")) {
+            json_in_skip(j);
+            continue;
+        }
+        r->has_frames = true;
+        r->frames_len = 0;
+        if (!json_in_array(j))
+            return;
+        while (json_in_item(j))
+            read_frame(r);
+    }
+}
+
+/* ---- the list of profiles ---- */
+
+static void read_part(struct reader *r)
+{
+    struct json_in *j = &r->json;
+    struct part part = {.start.is_integer = true};
+    struct text key;
+    bool has_type = false;
+    if (!json_in_object(j))
+        return;
+    while (json_in_key(j, &key)) {
+        if (text_equal(key, "type")) {
+            struct text type = json_in_string(j);
+            part.is_evented = text_equal(type, "evented");
+            has_type = true;
+            if (!part.is_evented && !text_equal(type, "sampled"))
+                json_in_fail(j, STATUS_UNSUPPORTED, "a profile neither evented nor sampled");
+        } else if (text_equal(key, "name")) {
+            part.name_id = json_in_null(j) ? 0 : builder_string(&r->build, json_in_string(j));
+        } else if (text_equal(key, "unit")) {
+            part.unit_id = builder_string(&r->build, json_in_string(j));
+        } else if (text_equal(key, "startValue")) {
+            part.start = json_in_number(j);
+        } else if (text_equal(key, "samples")) {
+            part.samples = json_in_mark(j);
+        } else if (text_equal(key, "weights")) {
+            part.weights = json_in_mark(j);
+        } else if (text_equal(key, "events")) {
+            part.events = json_in_mark(j);
+        } else {
+            json_in_skip(j);
+        }
+    }
+    if (json_in_status(j))
+        return;
+    if (!has_type)
+        json_in_fail(j, STATUS_INVALID, "a profile without a type");
+    else if (part.is_evented && !part.events)
+        json_in_fail(j, STATUS_INVALID, "an evented profile without events");
+    else if (!part.is_evented && (!part.samples || !part.weights))
+        json_in_fail(j, STATUS_INVALID, "a sampled profile without samples or weights");
+    else if (reserve(r, array_reserve(&r->parts, &r->parts_cap, r->parts_len + 1)))
+        r->parts[r->parts_len++] = part;
+}
+
+static void read_top(struct reader *r)
+{
+    struct json_in *j = &r->json;
+    struct profile *p = r->build.profile;
+    struct text key;
+    if (!json_in_object(j))
+        return;
+    while (json_in_key(j, &key)) {
+        if (text_equal(key, "shared")) {
+            read_shared(r);
+        } else if (text_equal(key, "profiles")) {
+            r->has_profiles = true;
+            r->parts_len = 0;
+            if (!json_in_array(j))
+                return;
+            while (json_in_item(j))
+                read_part(r);
+        } else if (text_equal(key, "name") && json_in_peek(j) == JSON_STRING) {
+            builder_set_text(&r->build, &p->name, json_in_string(j));
+        } else if (text_equal(key, "exporter") && json_in_peek(j) == JSON_STRING) {
+            builder_set_text(&r->build, &p->producer, json_in_string(j));
+        } else {
+            json_in_skip(j);
+        }
+    }
+    json_in_finish(j);
+    if (!r->has_frames)
+        json_in_fail(j, STATUS_INVALID, "no shared frames");
+    if (!r->has_profiles)
+        json_in_fail(j, STATUS_INVALID, "no profiles");
+}
+
+/* ---- amounts and groups ---- */
+
+static int64_t scaled(struct reader *r, const struct amount_unit *unit, struct json_number n)
+{
+    int64_t value = 0;
+    if (!amount_scale(unit, &n, &value))
+        json_in_fail(&r->json, STATUS_INVALID, "a weight or time that does not fit 64 bits");
+    return value;
+}
+
+/* Times are rounded to the nanosecond; other amounts are kept in thousandths when one of them has
+ * a fraction. */
+static bool has_fraction(struct reader *r, const struct part *part, const struct amount_unit *unit)
+{
+    struct json_in *j = &r->json;
+    bool is_broken = amount_is_broken(unit, &part->start);
+    json_in_return(j, part->is_evented ? part->events : part->weights);
+    if (unit->is_time || !json_in_array(j))
+        return false;
+    struct text key;
+    while (json_in_item(j)) {
+        if (!part->is_evented) {
+            struct json_number n = json_in_number(j);
+            is_broken = is_broken || amount_is_broken(unit, &n);
+            continue;
+        }
+        if (!json_in_object(j))
+            return false;
+        while (json_in_key(j, &key)) {
+            if (!text_equal(key, "at")) {
+                json_in_skip(j);
+                continue;
+            }
+            struct json_number n = json_in_number(j);
+            is_broken = is_broken || amount_is_broken(unit, &n);
+        }
+    }
+    return is_broken;
+}
+
+static uint32_t find_group(struct reader *r, const struct part *part, uint32_t metric,
+                           const struct amount_unit *unit)
+{
+    for (size_t i = 0; i < r->groups_len; i++) {
+        struct group *g = &r->groups[i];
+        if (g->unit_id == part->unit_id && g->metric_id == metric &&
+            strcmp(g->unit, unit->name) == 0)
+            return g->set;
+    }
+    if (!reserve(r, array_reserve(&r->groups, &r->groups_cap, r->groups_len + 1)))
+        return 0;
+    struct group *g = &r->groups[r->groups_len++];
+    *g = (struct group){.unit_id = part->unit_id, .metric_id = metric};
+    memcpy(g->unit, unit->name, sizeof(g->unit));
+    struct text unit_text = builder_text(&r->build, part->unit_id);
+    struct text metric_text = builder_text(&r->build, metric);
+    const char *value = unit->is_time                          ? "time"
+                        : strncmp(unit->name, "bytes", 5) == 0 ? "memory"
+                                                               : "weight";
+    g->set = builder_set(&r->build, metric ? metric_text.data : unit_text.data,
+                         metric ? metric_text.data : value, unit->name);
+    return g->set;
+}
+
+/* Austin's converter puts the metric, process and thread into the name:
+ * "Wall time profile for 17053:0:17055" (austin-python, speedscope.py). */
+static uint32_t find_thread(struct reader *r, const struct part *part, uint32_t *metric)
+{
+    static const char middle[] = " profile for ";
+    struct text name = builder_text(&r->build, part->name_id);
+    const char *at = memmem(name.data, name.len, middle, sizeof(middle) - 1);
+    uint64_t tid = (uint64_t)(part - r->parts) + 1;
+    uint64_t pid = 0;
+    struct text rest = {at ? at + sizeof(middle) - 1 : "", 0};
+    struct text first;
+    struct text second;
+    if (at) {
+        rest.len = (size_t)(name.data + name.len - rest.data);
+        if (text_cut(&rest, ':', &first) && text_cut(&rest, ':', &second) &&
+            text_u64(first, &pid) && text_u64(rest, &tid)) {
+            *metric = builder_string(&r->build, (struct text){name.data, (size_t)(at - name.data)});
+            uint32_t process = builder_process(&r->build, pid, (struct text){"", 0});
+            return builder_thread(&r->build, process, tid, (struct text){"", 0});
+        }
+    }
+    return builder_thread(&r->build, 0, (uint64_t)(part - r->parts) + 1, name);
+}
+
+/* ---- samples ---- */
+
+static void path_put(struct reader *r, size_t depth, uint32_t index)
+{
+    if (index >= r->frames_len) {
+        json_in_fail(&r->json, STATUS_INVALID, "frame %u of %zu", index, r->frames_len);
+        return;
+    }
+    if (depth < r->path_len && r->path_frame[depth] == index)
+        return;
+    if (!reserve(r, array_reserve(&r->path_frame, &r->path_cap, depth + 1)) ||
+        !reserve(r, array_reserve(&r->path_stack, &r->path_stack_cap, depth + 1)))
+        return;
+    r->path_frame[depth] = index;
+    r->path_stack[depth] =
+        builder_stack(&r->build, depth ? r->path_stack[depth - 1] : 0, r->frames[index]);
+    r->path_len = depth + 1;
+}
+
+static void read_stacks(struct reader *r, const uint8_t *mark)
+{
+    struct json_in *j = &r->json;
+    r->stacks_len = 0;
+    json_in_return(j, mark);
+    if (!json_in_array(j))
+        return;
+    while (json_in_item(j)) {
+        size_t depth = 0;
+        if (!json_in_array(j))
+            return;
+        for (; json_in_item(j); depth++)
+            path_put(r, depth, json_in_u32(j));
+        if (json_in_status(j) ||
+            !reserve(r, array_reserve(&r->stacks, &r->stacks_cap, r->stacks_len + 1)))
+            return;
+        r->path_len = depth;
+        r->stacks[r->stacks_len++] = depth ? r->path_stack[depth - 1] : 0;
+    }
+}
+
+struct target {
+    uint32_t set, thread;
+    struct amount_unit unit;
+    int64_t start; /* in the unit */
+};
+
+static void add(struct reader *r, const struct target *to, int64_t at, uint32_t stack,
+                int64_t value)
+{
+    struct profile_sample sample = {
+        .time_ns = to->unit.is_time ? (uint64_t)at - (uint64_t)r->base_ns : UINT64_MAX,
+        .thread = to->thread,
+        .stack = stack,
+        .values = &value,
+    };
+    builder_sample(&r->build, to->set, &sample);
+}
+
+static bool advance(struct reader *r, const struct target *to, int64_t *at, int64_t by)
+{
+    if (__builtin_add_overflow(*at, by, at) || (to->unit.is_time && *at < r->base_ns)) {
+        json_in_fail(&r->json, STATUS_INVALID, "weights whose sum does not fit");
+        return false;
+    }
+    return true;
+}
+
+static void read_sampled(struct reader *r, const struct part *part, const struct target *to)
+{
+    struct json_in *j = &r->json;
+    read_stacks(r, part->samples);
+    if (json_in_status(j))
+        return;
+    json_in_return(j, part->weights);
+    if (!json_in_array(j))
+        return;
+    size_t n = 0;
+    int64_t at = to->start;
+    for (; json_in_item(j); n++) {
+        if (n == r->stacks_len) {
+            json_in_fail(j, STATUS_INVALID, "more weights than the %zu samples", n);
+            return;
+        }
+        int64_t value = scaled(r, &to->unit, json_in_number(j));
+        if (json_in_status(j))
+            return;
+        add(r, to, at, r->stacks[n], value);
+        if (to->unit.is_time && !advance(r, to, &at, value))
+            return;
+    }
+    if (n < r->stacks_len)
+        json_in_fail(j, STATUS_INVALID, "%zu weights for %zu samples", n, r->stacks_len);
+}
+
+struct event {
+    struct json_number at;
+    uint32_t frame;
+    bool is_open, has_at, has_frame;
+};
+
+static bool read_event(struct reader *r, struct event *e)
+{
+    struct json_in *j = &r->json;
+    struct text key;
+    bool has_type = false;
+    *e = (struct event){0};
+    if (!json_in_object(j))
+        return false;
+    while (json_in_key(j, &key)) {
+        if (text_equal(key, "type")) {
+            struct text type = json_in_string(j);
+            e->is_open = text_equal(type, "O");
+            has_type = true;
+            if (!e->is_open && !text_equal(type, "C"))
+                json_in_fail(j, STATUS_INVALID, "an event neither O nor C");
+        } else if (text_equal(key, "at")) {
+            e->at = json_in_number(j);
+            e->has_at = true;
+        } else if (text_equal(key, "frame")) {
+            e->frame = json_in_u32(j);
+            e->has_frame = true;
+        } else {
+            json_in_skip(j);
+        }
+    }
+    if (!has_type || !e->has_at || !e->has_frame)
+        json_in_fail(j, STATUS_INVALID, "an event without type, time or frame");
+    return json_in_status(j) == STATUS_OK;
+}
+
+/* A stack's sample is the time until the next event. A frame that was open for no time at all
+ * gets one of no weight, so that it is not forgotten. */
+static void read_evented(struct reader *r, const struct part *part, const struct target *to)
+{
+    struct json_in *j = &r->json;
+    json_in_return(j, part->events);
+    if (!json_in_array(j))
+        return;
+    r->path_len = 0;
+    bool is_new = false;
+    int64_t last = to->start;
+    struct event e;
+    while (json_in_item(j) && read_event(r, &e)) {
+        int64_t now = scaled(r, &to->unit, e.at);
+        if (json_in_status(j))
+            return;
+        if (now < last) {
+            json_in_fail(j, STATUS_INVALID, "an event earlier than the one before it");
+            return;
+        }
+        bool is_due = now > last || (is_new && !e.is_open);
+        if (is_due && r->path_len) {
+            add(r, to, last, r->path_stack[r->path_len - 1], now - last);
+            is_new = false;
+        }
+        last = now;
+        if (e.is_open) {
+            size_t depth = r->path_len;
+            path_put(r, depth, e.frame);
+            is_new = true;
+        } else if (r->path_len == 0 || r->path_frame[r->path_len - 1] != e.frame) {
+            json_in_fail(j, STATUS_INVALID, "frame %u closes but is not the innermost open one",
+                         e.frame);
+            return;
+        } else {
+            r->path_len--;
+        }
+    }
+    if (r->path_len)
+        json_in_fail(j, STATUS_INVALID, "%zu frames are left open at the end", r->path_len);
+}
+
+/* ---- all together ---- */
+
+static void find_base(struct reader *r)
+{
+    bool is_first = true;
+    for (size_t i = 0; i < r->parts_len; i++) {
+        struct amount_unit unit;
+        amount_unit_find(&unit, builder_text(&r->build, r->parts[i].unit_id));
+        if (!unit.is_time)
+            continue;
+        int64_t start = scaled(r, &unit, r->parts[i].start);
+        if (is_first || start < r->base_ns)
+            r->base_ns = start;
+        is_first = false;
+    }
+}
+
+static void read_data(struct reader *r)
+{
+    find_base(r);
+    for (size_t i = 0; i < r->parts_len && !json_in_status(&r->json); i++) {
+        const struct part *part = &r->parts[i];
+        struct target to = {0};
+        uint32_t metric = 0;
+        amount_unit_find(&to.unit, builder_text(&r->build, part->unit_id));
+        if (has_fraction(r, part, &to.unit))
+            amount_unit_divide(&to.unit);
+        to.thread = find_thread(r, part, &metric);
+        to.set = find_group(r, part, metric, &to.unit);
+        to.start = scaled(r, &to.unit, part->start);
+        if (json_in_status(&r->json))
+            return;
+        if (part->is_evented)
+            read_evented(r, part, &to);
+        else
+            read_sampled(r, part, &to);
+    }
+}
+
+static enum status speedscope_read(const struct format_input *in,
+                                   const struct format_options *options, struct profile *out,
+                                   struct error *err)
+{
+    (void)options;
+    struct reader *r = calloc(1, sizeof(*r));
+    if (!r)
+        return error_set(err, STATUS_NO_MEMORY, "no memory to read it");
+    json_in_init(&r->json, in->data, in->len, err);
+    r->build = (struct builder){.profile = out, .json = &r->json, .err = err};
+    read_top(r);
+    if (!json_in_status(&r->json))
+        read_data(r);
+    enum status st = json_in_status(&r->json);
+    json_in_deinit(&r->json);
+    free(r->frames);
+    free(r->parts);
+    free(r->groups);
+    free(r->path_frame);
+    free(r->path_stack);
+    free(r->stacks);
+    free(r);
+    return st;
+}
+
+static int speedscope_detect(const uint8_t *head, size_t len, bool is_whole_file)
+{
+    (void)is_whole_file;
+    struct json_head h;
+    json_head_read(&h, head, len);
+    if (h.top != JSON_OBJECT)
+        return 0;
+    if (json_head_holds(head, len, "speedscope.app/file-format-schema"))
+        return 100;
+    bool has_shared = json_head_kind(&h, "shared") == JSON_OBJECT;
+    return has_shared && json_head_kind(&h, "profiles") == JSON_ARRAY ? 90 : 0;
+}
+
+const struct format format_speedscope = {
+    .name = "speedscope",
+    .title = "speedscope",
+    .extensions = "speedscope.json",
+    .detect = speedscope_detect,
+    .read = speedscope_read,
+};
