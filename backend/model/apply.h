@@ -1,5 +1,7 @@
 #pragma once
-/* Batches into a profile, and a profile into batches: the wire's tables are the model's tables. */
+/* Batches into a profile, and a profile into batches. Functions, frames, stacks, processes,
+ * threads, label sets, sample sets and series have the numbers they have on the wire; strings are
+ * interned and get their own (profile.wire_strings). */
 
 #include "backend/model/profile.h"
 #include "common/base/status.h"
@@ -10,7 +12,8 @@ enum status apply_hello(struct profile *p, const struct wire_hello *hello, struc
 
 /* Appends one batch. Everything is checked first (first_* fit, indices exist, times and counts in
  * range, strings in number and size within the limits): on any error the profile is unchanged.
- * STATUS_INVALID names the column and row. */
+ * STATUS_INVALID names the column and row. Samples and points older than what is there are put
+ * in their place. */
 enum status apply_batch(struct profile *p, const struct wire_batch *batch, struct error *err);
 
 /* The whole profile as hello, batches of bounded size and bye, in order: how an imported file

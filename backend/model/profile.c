@@ -20,23 +20,12 @@ enum status profile_new(struct profile **out)
     return STATUS_OK;
 }
 
-static void free_set(struct sample_set *set)
-{
-    free(set->time_ns);
-    free(set->thread);
-    free(set->stack);
-    free(set->label_set);
-    free(set->state);
-    for (size_t i = 0; i < set->values_len; i++)
-        free(set->values[i].value);
-}
-
 void profile_free(struct profile *p)
 {
     if (!p)
         return;
     for (size_t i = 0; i < p->sets_len; i++)
-        free_set(&p->sets[i]);
+        samples_deinit(&p->sets[i]);
     for (size_t i = 0; i < p->series_len; i++) {
         free(p->series[i].time_ns);
         free(p->series[i].value);
@@ -55,6 +44,7 @@ void profile_free(struct profile *p)
     free(p->benchmarks);
     free(p->argv);
     free(p->tags);
+    free(p->wire_strings);
     map_deinit(&p->open_spans);
     tables_deinit(&p->tables);
     free(p);
@@ -89,6 +79,7 @@ size_t profile_size(const struct profile *p)
     size += p->call_graph.edges_cap * sizeof(*p->call_graph.edges);
     size += p->sources_cap * sizeof(*p->sources) + p->benchmarks_cap * sizeof(*p->benchmarks);
     size += p->argv_cap * sizeof(*p->argv) + p->tags_cap * sizeof(*p->tags);
+    size += p->wire_strings_cap * sizeof(*p->wire_strings);
     size += p->open_spans.cap * sizeof(*p->open_spans.slots);
     return size;
 }
@@ -143,6 +134,8 @@ enum status profile_add_sample(struct profile *p, uint32_t set, const struct pro
     struct sample_set *s = &p->sets[set];
     uint64_t time_ns = sample->time_ns;
     bool has_time = time_ns != UINT64_MAX;
+    if (has_time && time_ns > INT64_MAX)
+        return STATUS_INVALID;
     if (!has_time && s->has_time)
         time_ns = s->time_ns[s->len - 1];
     enum status st = samples_reserve(s, s->len + 1);

@@ -35,6 +35,8 @@ struct profile {
     size_t lines_len, sources_len, benchmarks_len;
     size_t sets_cap, series_cap, spans_cap, notices_cap, counters_cap;
     size_t lines_cap, sources_cap, benchmarks_cap;
+    uint32_t *wire_strings; /* which string the stream's number n is (apply.h); row 0 is "" */
+    size_t wire_strings_len, wire_strings_cap;
     struct map open_spans; /* spans without an end by content, for the row that closes them */
 };
 
@@ -43,7 +45,10 @@ enum {
     PROFILE_MAX_SERIES = 1 << 16,
     PROFILE_MAX_NOTICES = 1000, /* later ones are counted as "notices_dropped" */
     PROFILE_MAX_COUNTERS = 1000,
+    PROFILE_MAX_ROUNDS = 1 << 20, /* of one benchmark */
 };
+
+#define PROFILE_NOTICES_DROPPED "notices_dropped" /* a counter: notices beyond the limit */
 
 /* The first sample set and value type are the default. */
 
@@ -51,7 +56,7 @@ enum status profile_new(struct profile **out);
 void profile_free(struct profile *p); /* takes NULL */
 
 /* ---- for importers: STATUS_NO_MEMORY, STATUS_TOO_LARGE at a limit, STATUS_INVALID for an index
- * that does not exist (thread and process 0 always do) ---- */
+ * that does not exist (thread and process 0 always do) or a time over INT64_MAX ---- */
 enum status profile_add_set(struct profile *p, const char *name, uint64_t period, uint32_t *set);
 enum status profile_add_value_type(struct profile *p, uint32_t set, const char *name,
                                    const char *unit, uint32_t *value);
@@ -74,6 +79,8 @@ enum status profile_add_span(struct profile *p, const struct model_span *span);
 enum status profile_add_warning(struct profile *p, const char *code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 enum status profile_set_counter(struct profile *p, const char *name, uint64_t value);
+enum status profile_set_counter_bytes(struct profile *p, const char *name, size_t len,
+                                      uint64_t value);
 enum status profile_add_call_row(struct profile *p, const struct call_row *row, uint32_t *index);
 enum status profile_add_call_edge(struct profile *p, const struct call_edge *edge);
 enum status profile_add_line(struct profile *p, const struct line_row *row);
@@ -81,6 +88,14 @@ enum status profile_add_source(struct profile *p, uint32_t file, uint32_t text);
 enum status profile_add_benchmark(struct profile *p, const struct model_benchmark *b,
                                   const double *data_s, size_t data_len);
 enum status profile_set_text(struct profile *p, uint32_t *field, const char *data, size_t len);
+
+/* A notice's words need not be in the tables. Over PROFILE_MAX_NOTICES it is only counted. */
+enum status profile_add_notice(struct profile *p, uint32_t severity, const char *code,
+                               size_t code_len, const char *text, size_t text_len,
+                               uint64_t time_ns);
+
+/* NULL when there is no counter of this name. */
+struct model_counter *profile_find_counter(const struct profile *p, const char *name, size_t len);
 
 /* Puts samples and points in order of time where a reader met them out of order, merges constant
  * columns, drops spare memory. Readers call it last. */

@@ -36,7 +36,7 @@ enum status profile_add_series(struct profile *p, const char *name, const char *
 
 enum status profile_add_point(struct profile *p, uint32_t series, uint64_t time_ns, double value)
 {
-    if (series >= p->series_len)
+    if (series >= p->series_len || time_ns > INT64_MAX)
         return STATUS_INVALID;
     struct series *s = &p->series[series];
     size_t time_cap = s->cap;
@@ -82,7 +82,8 @@ enum status profile_add_span(struct profile *p, const struct model_span *span)
 {
     const struct tables *t = &p->tables;
     if (span->name >= t->strings.len || (span->process && span->process >= t->processes_len) ||
-        (span->thread && span->thread >= t->threads_len))
+        (span->thread && span->thread >= t->threads_len) || span->begin_ns > INT64_MAX ||
+        span->end_ns > INT64_MAX)
         return STATUS_INVALID;
     saw_time(p, span->begin_ns);
     saw_time(p, span->end_ns);
@@ -100,56 +101,76 @@ enum status profile_add_span(struct profile *p, const struct model_span *span)
     return st;
 }
 
-enum status profile_set_counter(struct profile *p, const char *name, uint64_t value)
+struct model_counter *profile_find_counter(const struct profile *p, const char *name, size_t len)
 {
     uint32_t id;
-    enum status st = tables_string(&p->tables, name, strlen(name), &id);
-    if (st != STATUS_OK)
-        return st;
+    if (!strtab_find(&p->tables.strings, name, len, &id))
+        return NULL;
     for (size_t i = 0; i < p->counters_len; i++) {
-        if (p->counters[i].name == id) {
-            p->counters[i].value = value;
-            return STATUS_OK;
-        }
+        if (p->counters[i].name == id)
+            return &p->counters[i];
     }
-    if (p->counters_len >= PROFILE_MAX_COUNTERS)
+    return NULL;
+}
+
+enum status profile_set_counter_bytes(struct profile *p, const char *name, size_t len,
+                                      uint64_t value)
+{
+    struct model_counter *known = profile_find_counter(p, name, len);
+    if (known) {
+        known->value = value;
+        return STATUS_OK;
+    }
+    /* The last place is kept for the count of what did not fit. */
+    static const char ours[] = PROFILE_NOTICES_DROPPED;
+    bool is_ours = len == sizeof(ours) - 1 && memcmp(name, ours, len) == 0;
+    if (p->counters_len >= PROFILE_MAX_COUNTERS && !is_ours)
         return STATUS_TOO_LARGE;
-    st = rows_reserve(&p->counters, &p->counters_cap, p->counters_len);
+    struct model_counter made = {.value = value};
+    enum status st = tables_string(&p->tables, name, len, &made.name);
     if (st == STATUS_OK)
-        p->counters[p->counters_len++] = (struct model_counter){.name = id, .value = value};
+        st = rows_reserve(&p->counters, &p->counters_cap, p->counters_len);
+    if (st == STATUS_OK)
+        p->counters[p->counters_len++] = made;
     return st;
+}
+
+enum status profile_set_counter(struct profile *p, const char *name, uint64_t value)
+{
+    return profile_set_counter_bytes(p, name, strlen(name), value);
 }
 
 static enum status count_dropped_notice(struct profile *p)
 {
-    static const char name[] = "notices_dropped";
-    uint64_t dropped = 0;
-    for (size_t i = 0; i < p->counters_len; i++) {
-        if (strcmp(strtab_text(&p->tables.strings, p->counters[i].name), name) == 0)
-            dropped = p->counters[i].value;
-    }
-    return profile_set_counter(p, name, dropped + 1);
+    static const char name[] = PROFILE_NOTICES_DROPPED;
+    const struct model_counter *known = profile_find_counter(p, name, sizeof(name) - 1);
+    return profile_set_counter(p, name, known ? known->value + 1 : 1);
 }
 
-enum status profile_add_warning(struct profile *p, const char *code, const char *format, ...)
+enum status profile_add_notice(struct profile *p, uint32_t severity, const char *code,
+                               size_t code_len, const char *text, size_t text_len, uint64_t time_ns)
 {
     if (p->notices_len >= PROFILE_MAX_NOTICES)
         return count_dropped_notice(p);
-    char text[1024];
-    va_list args;
-    va_start(args, format);
-    vsnprintf(text, sizeof(text), format, args);
-    va_end(args);
-
-    struct model_notice notice = {.severity = 1};
-    enum status st = tables_string(&p->tables, code, strlen(code), &notice.code);
+    struct model_notice notice = {.severity = severity, .time_ns = time_ns};
+    enum status st = tables_string(&p->tables, code, code_len, &notice.code);
     if (st == STATUS_OK)
-        st = tables_string(&p->tables, text, strlen(text), &notice.text);
+        st = tables_string(&p->tables, text, text_len, &notice.text);
     if (st == STATUS_OK)
         st = rows_reserve(&p->notices, &p->notices_cap, p->notices_len);
     if (st == STATUS_OK)
         p->notices[p->notices_len++] = notice;
     return st;
+}
+
+enum status profile_add_warning(struct profile *p, const char *code, const char *format, ...)
+{
+    char text[1024];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof(text), format, args);
+    va_end(args);
+    return profile_add_notice(p, 1, code, strlen(code), text, strlen(text), 0);
 }
 
 enum status profile_add_call_row(struct profile *p, const struct call_row *row, uint32_t *index)
@@ -201,7 +222,7 @@ enum status profile_add_benchmark(struct profile *p, const struct model_benchmar
 {
     if (b->name >= p->tables.strings.len || b->group >= p->tables.strings.len)
         return STATUS_INVALID;
-    if (data_len > TABLES_MAX_ROWS)
+    if (data_len > PROFILE_MAX_ROUNDS)
         return STATUS_TOO_LARGE;
     enum status st = rows_reserve(&p->benchmarks, &p->benchmarks_cap, p->benchmarks_len);
     if (st != STATUS_OK)

@@ -15,6 +15,12 @@
 /* rows_reserve(&items, &cap, len): room for one more item than `len`. */
 #define rows_reserve(items, cap, len) rows_reserve_raw((items), (cap), (len), sizeof(**(items)))
 
+/* rows_room(&items, &cap, need): room for `need` items, within the limit of a table's rows. */
+#define rows_room(items, cap, need)                                                                \
+    ((need) > TABLES_MAX_ROWS                ? STATUS_TOO_LARGE                                    \
+     : array_reserve((items), (cap), (need)) ? STATUS_OK                                           \
+                                             : STATUS_NO_MEMORY)
+
 static inline enum status rows_reserve_raw(void *items, size_t *cap, size_t len, size_t item_size)
 {
     if (len >= TABLES_MAX_ROWS)

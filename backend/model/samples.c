@@ -50,6 +50,17 @@ enum status samples_reserve(struct sample_set *s, size_t need)
     return STATUS_OK;
 }
 
+void samples_deinit(struct sample_set *s)
+{
+    free(s->time_ns);
+    free(s->thread);
+    free(s->stack);
+    free(s->label_set);
+    free(s->state);
+    for (size_t i = 0; i < s->values_len; i++)
+        free(s->values[i].value);
+}
+
 enum status samples_widen_u32(struct sample_set *s, uint32_t **column)
 {
     if (*column)

@@ -21,5 +21,11 @@ enum status samples_add_time(struct sample_set *s);
 enum status samples_admit_value(struct sample_set *s, size_t i, int64_t value);
 enum status samples_widen_value(struct sample_set *s, size_t i);
 
+/* Adds the block's rows, for which everything was reserved and widened before. Rows older than the
+ * set's last go to their place. `order`, when not NULL, is the block's rows by rising time. */
+void samples_append(struct sample_set *s, const struct wire_samples *block, const uint32_t *order);
+
+void samples_deinit(struct sample_set *s);
+
 /* Order of time, constant and all-zero columns dropped, spare memory given back. */
 enum status samples_finish(struct sample_set *s);

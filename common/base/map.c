@@ -64,6 +64,15 @@ static bool grow(struct map *m)
     return true;
 }
 
+bool map_reserve(struct map *m, size_t more)
+{
+    while ((m->len + more) * 3 > m->cap * 2) {
+        if (!grow(m))
+            return false;
+    }
+    return true;
+}
+
 bool map_put(struct map *m, uint64_t key, uint32_t value)
 {
     /* At most two thirds full: probes stay short. */

@@ -26,6 +26,9 @@ uint32_t *map_find(const struct map *m, uint64_t key);
 /* Sets or replaces; false when memory is short. */
 bool map_put(struct map *m, uint64_t key, uint32_t value);
 
+/* Room for `more` further keys: that many puts cannot fail. False when memory is short. */
+bool map_reserve(struct map *m, size_t more);
+
 /* A good mixer for our own keys (murmur3's finaliser constants). Not keyed: the map's probe
  * length under hostile keys is bounded by the limits on the number of keys. */
 uint64_t map_mix(uint64_t key);

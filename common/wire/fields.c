@@ -72,6 +72,7 @@ static const struct field fields_hello[] = {
     LIST(11, tags, wire_hello, tags, tag, MAX_LARGE),
     ONE(12, FIELD_DOUBLE, wire_hello, rate_hz),
     ONE(13, FIELD_BYTES, wire_hello, mode),
+    ONE(14, FIELD_BYTES, wire_hello, format),
 };
 const struct message message_hello = MESSAGE(hello);
 

@@ -34,7 +34,7 @@ struct wire_tag {
 
 struct wire_hello {
     uint32_t protocol;
-    struct wire_bytes session, token, name, host, runtime, producer, mode;
+    struct wire_bytes session, token, name, host, runtime, producer, mode, format;
     uint64_t pid;
     uint64_t start_unix_ns;
     double rate_hz;
