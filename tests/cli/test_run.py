@@ -1,0 +1,195 @@
+"""`heliograph run` and `attach` on real programs, as a person uses them."""
+
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+import unittest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+from support import HELIOGRAPH, ROOT, Server, environment, get_json, heliograph, profile_script, pythons, report, say_missing, scratch, wait_for  # noqa: E402
+
+SEVENTY = '''
+import time
+def hot(until):
+    x = 0
+    while time.process_time() < until:
+        for i in range(2000):
+            x += i * i
+    return x
+def warm(until):
+    x = 0
+    while time.process_time() < until:
+        for i in range(2000):
+            x ^= i
+    return x
+def main():
+    begin = time.process_time()
+    step = 0.05
+    done = 0.0
+    while done < 4.0:
+        hot(begin + done + 0.7 * step)
+        warm(begin + done + step)
+        done += step
+main()
+'''
+
+
+def share(stats, name):
+    total = stats["values"][0]["total"]
+    return sum(f["self"] for f in stats["functions"] if f["name"].split(".")[-1] == name) / total
+
+
+class Run(unittest.TestCase):
+    def test_a_function_of_70_percent_shows_70_percent_on_every_python(self):
+        say_missing()
+        for label, python in pythons().items():
+            with self.subTest(python=label), scratch() as folder:
+                script = folder / "seventy.py"
+                script.write_text(SEVENTY)
+                stats, done = profile_script(folder, python, script)
+                self.assertEqual(done.returncode, 0, done.stderr)
+                samples = stats["counts"]["samples"]
+                self.assertGreater(samples, 250, "about 400 samples in 4 s at 100 Hz")
+                # Four standard errors of a binomial share.
+                error = 4 * (0.7 * 0.3 / samples) ** 0.5 + 0.01
+                self.assertAlmostEqual(share(stats, "hot"), 0.7, delta=error)
+                self.assertAlmostEqual(share(stats, "warm"), 0.3, delta=error)
+
+    def test_the_top_function_is_the_one_cprofile_names(self):
+        with scratch() as folder:
+            script = folder / "work.py"
+            script.write_text(
+                "def inner(n):\n    t = 0\n    for i in range(n):\n        t += i % 7\n    return t\n"
+                "def outer():\n    return sum(inner(60000) for _ in range(700))\nouter()\n")
+            for label, python in pythons().items():
+                with self.subTest(python=label):
+                    stats, done = profile_script(folder, python, script)
+                    self.assertEqual(done.returncode, 0, done.stderr)
+                    saved = folder / "c.prof"
+                    subprocess.run([python, "-m", "cProfile", "-o", str(saved), str(script)], check=True)
+                    theirs = report(folder, saved)
+                    self.assertEqual(theirs["functions"][0]["name"], "inner")
+                    self.assertEqual(stats["functions"][0]["name"].split(".")[-1], "inner")
+
+    def test_exit_code_and_signal_are_the_command_s_own(self):
+        with scratch() as folder:
+            for code, body in ((3, "raise SystemExit(3)"), (0, "pass"),
+                               (128 + signal.SIGTERM, "import os, signal; os.kill(os.getpid(), signal.SIGTERM)")):
+                done = heliograph(folder, "run", "--no-open", "--save", folder / "x.heliograph", "--", sys.executable, "-c", body)
+                self.assertEqual(done.returncode, code, done.stderr)
+            done = heliograph(folder, "run", "--no-open", "--save", folder / "x.heliograph", "--", "no-such-program-here")
+            self.assertEqual(done.returncode, 127, done.stderr)
+            self.assertIn("no-such-program-here", done.stderr)
+
+    def test_the_program_sees_nothing_of_us(self):
+        """Same descriptors, signal dispositions, environment and output as without."""
+        body = ("import os, signal, sys; print(sorted(os.listdir('/proc/self/fd'))[:-1], "
+                "signal.getsignal(signal.SIGPIPE), signal.pthread_sigmask(signal.SIG_BLOCK, []), "
+                "open('/proc/self/status').read().split('SigIgn:')[1].split()[0], "
+                "sorted(k for k in os.environ if 'HELIO' in k or 'PRELOAD' in k))")
+        with scratch() as folder:
+            command = [sys.executable, "-c", body]
+            plain = subprocess.run(command, capture_output=True, text=True, env=environment(folder), stdin=subprocess.DEVNULL)
+            done = heliograph(folder, "run", "--no-open", "--memory", "off", "--save", folder / "x.heliograph", "--", *command,
+                              stdin=subprocess.DEVNULL)
+            self.assertEqual(done.stdout, plain.stdout)
+
+    def test_a_program_without_python_has_memory_and_a_reason(self):
+        with scratch() as folder:
+            saved = folder / "x.heliograph"
+            done = heliograph(folder, "run", "--no-open", "--save", saved, "--", "sleep", "1")
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertIn("no stacks", done.stderr)
+            stats = report(folder, saved)
+            self.assertIn("rss", [s["name"] for s in stats["series"]])
+            self.assertTrue(any("no stacks" in w for w in stats["warnings"]), stats["warnings"])
+
+    def test_threads_recursion_and_generators_are_told_apart(self):
+        body = ("import threading, time\n"
+                "def down(n):\n    if n == 0:\n        spin()\n    else:\n        down(n - 1)\n"
+                "def spin():\n    end = time.time() + 0.6\n    while time.time() < end:\n        sum(range(2000))\n"
+                "def numbers():\n    end = time.time() + 0.6\n    while time.time() < end:\n        yield sum(range(3000))\n"
+                "def eat():\n    for _ in numbers():\n        pass\n"
+                "t = threading.Thread(target=eat, name='eater')\nt.start()\ndown(30)\nt.join()\n")
+        with scratch() as folder:
+            script = folder / "shapes.py"
+            script.write_text(body)
+            for label, python in pythons().items():
+                with self.subTest(python=label):
+                    stats, done = profile_script(folder, python, script, options=["--rate", "200"])
+                    self.assertEqual(done.returncode, 0, done.stderr)
+                    by_name = {}
+                    for f in stats["functions"]:
+                        by_name.setdefault(f["name"].split(".")[-1], f)
+                    self.assertGreater(by_name["down"]["total"], 0)
+                    self.assertLessEqual(by_name["down"]["total"], stats["values"][0]["total"] * 0.75,
+                                         "recursion is counted once a stack")
+                    self.assertGreater(by_name["numbers"]["self"], 0)
+                    self.assertGreaterEqual(by_name["eat"]["total"], by_name["numbers"]["total"])
+                    self.assertGreaterEqual(stats["counts"]["threads"], 2)
+
+    def test_live_session_is_served_while_it_runs_and_stays(self):
+        with scratch() as folder:
+            script = folder / "seventy.py"
+            script.write_text(SEVENTY)
+            with Server(folder, "--no-open", "--", sys.executable, script, command="run") as run:
+                url = run.url()
+                base, _, profile = url.partition("/p/")
+                self.assertTrue(base.startswith("http://127.0.0.1:77"), url)
+                api = f"{base}/api/v1/profiles/{profile}"
+                first = wait_for(lambda: (lambda m: m if m["counters"].get("samples", 0) > 20 else None)(get_json(api)), what="samples")
+                self.assertEqual(first["state"], "live")
+                time.sleep(1.0)
+                second = get_json(api)
+                self.assertGreater(second["rev"], first["rev"] + 1, "at least two updates a second")
+                wait_for(lambda: get_json(api)["state"] == "complete", what="the end of the program")
+                names = get_json(api + "/table")["columns"]["name"]
+                self.assertIn("hot", names)
+                self.assertIsNone(run.process.poll(), "it stays until Ctrl-C")
+                self.assertEqual(run.stop(signal.SIGINT), 0)
+            # It survives the server, and opens from its URL in the next.
+            with Server(folder, "--listen", "127.0.0.1:0") as serve:
+                again = get_json(f"{serve.url()}/api/v1/profiles/{profile}")
+                self.assertEqual(again["state"], "complete")
+                self.assertGreaterEqual(again["counters"]["samples"], second["counters"]["samples"])
+
+    def test_attach_follows_a_running_process_and_leaves_it_running(self):
+        with scratch() as folder:
+            body = "import time\ndef busy():\n    while True:\n        sum(range(1000))\nbusy()\n"
+            target = subprocess.Popen([sys.executable, "-c", body])
+            try:
+                time.sleep(0.5)
+                saved = folder / "a.heliograph"
+                done = heliograph(folder, "attach", "--no-open", "--duration", "2", "--save", saved, target.pid)
+                self.assertEqual(done.returncode, 0, done.stderr)
+                self.assertIsNone(target.poll(), "the process goes on")
+                stats = report(folder, saved)
+                self.assertEqual(stats["functions"][0]["name"].split(".")[-1], "busy")
+            finally:
+                target.kill()
+                target.wait()
+            done = heliograph(folder, "attach", "--no-open", "--save", folder / "b", target.pid)
+            self.assertEqual(done.returncode, 3, done.stderr)
+
+    def test_killing_the_collector_leaves_the_program_and_an_interrupted_profile(self):
+        with scratch() as folder:
+            marker = folder / "finished"
+            body = f"import time\nend = time.time() + 4\nwhile time.time() < end:\n    sum(range(1000))\nopen({str(marker)!r}, 'w').close()\n"
+            with Server(folder, "--listen", "127.0.0.1:0") as serve:
+                base = serve.url()
+                run = subprocess.Popen([HELIOGRAPH, "run", "--no-open", "--server", base, "--", sys.executable, "-c", body],
+                                       env=environment(folder), stderr=subprocess.DEVNULL)
+                profile = wait_for(lambda: [p for p in get_json(f"{base}/api/v1/profiles")["profiles"] if p["samples"] > 50], what="samples")[0]
+                run.kill()
+                run.wait()
+                state = wait_for(lambda: (lambda s: s if s != "live" else None)(
+                    get_json(f"{base}/api/v1/profiles/{profile['id']}")["state"]), what="the end of the session")
+                self.assertEqual(state, "interrupted")
+                wait_for(marker.exists, what="the program's own end")
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=1)

@@ -1,0 +1,100 @@
+"""Saved profiles from the command line: report, open, list, export, delete, exit codes."""
+
+import json
+import pathlib
+import pstats
+import re
+import subprocess
+import sys
+import unittest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+from support import Server, get_json, heliograph, report, scratch  # noqa: E402
+
+PROGRAM = "def fib(n):\n    return n if n < 2 else fib(n - 1) + fib(n - 2)\ndef main():\n    fib(16)\n    sorted(range(1000), key=str)\nmain()\n"
+
+
+def make_prof(folder):
+    script = folder / "fib.py"
+    script.write_text(PROGRAM)
+    saved = folder / "fib.prof"
+    subprocess.run([sys.executable, "-m", "cProfile", "-o", str(saved), str(script)], check=True, stdout=subprocess.DEVNULL)
+    return saved
+
+
+class Saved(unittest.TestCase):
+    def test_report_equals_pstats(self):
+        with scratch() as folder:
+            saved = make_prof(folder)
+            stats = report(folder, saved, "--top", "0")
+            theirs = pstats.Stats(str(saved))
+            self.assertEqual(stats["format"], "pstats")
+            self.assertEqual(stats["counts"]["calls"], theirs.total_calls)
+            self.assertEqual(stats["counts"]["primitive_calls"], theirs.prim_calls)
+            self.assertAlmostEqual(stats["values"][0]["total"], theirs.total_tt, places=12)
+            ours = {(f["file"], f["line"], f["name"]): f for f in stats["functions"]}
+            self.assertEqual(len(ours), len(theirs.stats))
+            for key, (cc, nc, tt, ct, _) in theirs.stats.items():
+                self.assertEqual((ours[key]["primitive_calls"], ours[key]["ncalls"], ours[key]["self"], ours[key]["total"]), (cc, nc, tt, ct))
+
+    def test_report_prints_the_pstats_columns(self):
+        with scratch() as folder:
+            done = heliograph(folder, "report", "--sort", "cumtime", make_prof(folder))
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertRegex(done.stdout, r"ncalls\s+tottime\s+percall\s+cumtime\s+percall")
+            self.assertRegex(done.stdout, r"3193/1\s")
+            first = re.search(r"percall.*\n\s*\S+.*\n", done.stdout)
+            self.assertIsNotNone(first)
+
+    def test_open_imports_into_the_store_and_the_url_outlives_the_server(self):
+        with scratch() as folder:
+            folded = folder / "x.folded"
+            folded.write_text("main;work;inner 70\nmain;work 20\nmain;rest 10\n")
+            done = heliograph(folder, "open", "--no-open", make_prof(folder), folded)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            ids = re.findall(r"/p/(\w+)", done.stdout)
+            self.assertEqual(len(ids), 2, done.stdout)
+            listed = json.loads(heliograph(folder, "list", "--json").stdout)
+            self.assertEqual({row["id"] for row in listed}, set(ids))
+            with Server(folder, "--listen", "127.0.0.1:0") as serve:
+                base = serve.url()
+                table = get_json(f"{base}/api/v1/profiles/{ids[1]}/table")
+                selfs = dict(zip(table["columns"]["name"], table["columns"]["self"]))
+                self.assertEqual((selfs["inner"], selfs["work"], selfs["rest"], selfs["main"]), (70, 20, 10, 0))
+                graph = get_json(f"{base}/api/v1/profiles/{ids[0]}/flame?format=json")
+                self.assertTrue(graph["head"]["estimated"])
+                self.assertEqual(heliograph(folder, "delete", ids[0]).returncode, 0)
+            self.assertEqual([row["id"] for row in json.loads(heliograph(folder, "list", "--json").stdout)], [ids[1]])
+            out = heliograph(folder, "export", ids[1], "--to", "collapsed")
+            self.assertEqual(out.returncode, 0, out.stderr)
+            self.assertEqual(sorted(out.stdout.split("\n")[:-1]), sorted(folded.read_text().split("\n")[:-1]))
+
+    def test_bad_files_are_one_clear_line_and_exit_2(self):
+        with scratch() as folder:
+            bad = folder / "bad.prof"
+            bad.write_bytes(make_prof(folder).read_bytes()[:-40])
+            for path in (bad, folder / "missing.prof", folder):
+                done = heliograph(folder, "report", path)
+                self.assertEqual(done.returncode, 2, done.stderr)
+                self.assertEqual(len(done.stderr.strip().splitlines()), 1, done.stderr)
+                self.assertNotIn("Sanitizer", done.stderr)
+
+    def test_every_command_has_help_and_unknown_ones_exit_2(self):
+        with scratch() as folder:
+            overview = heliograph(folder, "--help")
+            commands = re.findall(r"^  (\w+) ", overview.stdout, re.M)
+            commands.remove("heliograph") if "heliograph" in commands else None
+            self.assertGreaterEqual(len(commands), 12)
+            for command in commands:
+                done = heliograph(folder, command, "--help")
+                self.assertEqual(done.returncode, 0, command)
+                self.assertTrue(done.stdout.startswith(f"usage: heliograph {command}"), done.stdout)
+            self.assertEqual(heliograph(folder, "fly").returncode, 2)
+            self.assertEqual(heliograph(folder, "run", "--speed", "9").returncode, 2)
+            self.assertEqual(heliograph(folder, "report").returncode, 2)
+            self.assertRegex(heliograph(folder, "--version").stdout, r"^heliograph \d+\.\d+\.\d+ ")
+            self.assertEqual(heliograph(folder, "upload", "--server", "http://127.0.0.1:9", make_prof(folder)).returncode, 4)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=1)
