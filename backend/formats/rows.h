@@ -4,6 +4,12 @@
 
 #include "backend/formats/format.h"
 
+extern const struct format format_pstats;
+extern const struct format format_collapsed;
+extern const struct format format_speedscope;
+
 static const struct format *const format_rows[] = {
-    NULL,
+    &format_pstats,
+    &format_collapsed,
+    &format_speedscope,
 };

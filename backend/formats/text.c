@@ -177,6 +177,41 @@ bool text_is_plausible(const uint8_t *data, size_t len)
     return len > 0;
 }
 
+/* Bytes behind the first of a sequence; 9 for what begins none. */
+static size_t more_bytes(unsigned char first)
+{
+    if (first < 0x80)
+        return 0;
+    if (first < 0xc2 || first > 0xf4)
+        return 9;
+    return first < 0xe0 ? 1 : first < 0xf0 ? 2 : 3;
+}
+
+bool text_is_utf8(struct text t)
+{
+    for (size_t i = 0; i < t.len;) {
+        size_t more = more_bytes((unsigned char)t.data[i]);
+        if (more > t.len - i - 1)
+            return false;
+        for (size_t k = 1; k <= more; k++) {
+            if (((unsigned char)t.data[i + k] & 0xc0) != 0x80)
+                return false;
+        }
+        i += more + 1;
+    }
+    return true;
+}
+
+void text_put_latin1(struct buf *out, struct text t)
+{
+    for (size_t i = 0; i < t.len; i++) {
+        unsigned char c = (unsigned char)t.data[i];
+        if (c >= 0x80)
+            buf_put_byte(out, (uint8_t)(0xc0 | c >> 6));
+        buf_put_byte(out, c >= 0x80 ? (uint8_t)(0x80 | (c & 63)) : c);
+    }
+}
+
 static uint32_t unit16(const uint8_t *at, bool is_big)
 {
     return is_big ? (uint32_t)at[0] << 8 | at[1] : (uint32_t)at[1] << 8 | at[0];

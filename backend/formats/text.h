@@ -45,6 +45,12 @@ bool text_f64(struct text t, double *value);   /* finite only */
 /* Whether these bytes could be text at all: no control bytes other than blank space. */
 bool text_is_plausible(const uint8_t *data, size_t len);
 
+/* UTF-8 as Python writes it, lone surrogates included. */
+bool text_is_utf8(struct text t);
+
+/* Appends latin-1 bytes as UTF-8. */
+void text_put_latin1(struct buf *out, struct text t);
+
 /* A file that starts with a UTF-16 byte order mark becomes UTF-8 (`owned`, to be freed after the
  * read); a UTF-8 mark is skipped. Anything else is left alone. */
 enum status text_from_utf16(struct format_input *in, uint8_t **owned, struct error *err);

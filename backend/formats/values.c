@@ -1,0 +1,130 @@
+#include "backend/formats/values.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/array.h"
+
+enum { SMALLEST_LIMIT = 1 << 20 };
+
+enum status values_init(struct values *v, size_t input_len)
+{
+    size_t limit = input_len > SIZE_MAX / VALUES_MULTIPLE ? SIZE_MAX : input_len * VALUES_MULTIPLE;
+    *v = (struct values){.arena = arena_new(),
+                         .max_bytes = limit > SMALLEST_LIMIT ? limit : SMALLEST_LIMIT};
+    if (!v->arena)
+        return STATUS_NO_MEMORY;
+    static const struct value fixed[] = {
+        [VALUES_NONE] = {.kind = VALUE_NONE},
+        [VALUES_FALSE] = {.kind = VALUE_BOOL, .integer = 0},
+        [VALUES_TRUE] = {.kind = VALUE_BOOL, .integer = 1},
+        [VALUES_EMPTY_TUPLE] = {.kind = VALUE_TUPLE},
+    };
+    enum status st = STATUS_OK;
+    for (size_t i = 0; st == STATUS_OK && i < sizeof(fixed) / sizeof(fixed[0]); i++) {
+        uint32_t id;
+        st = values_add(v, fixed[i], &id);
+    }
+    if (st != STATUS_OK)
+        values_deinit(v);
+    return st;
+}
+
+void values_deinit(struct values *v)
+{
+    arena_free(v->arena);
+    free(v->all);
+    *v = (struct values){0};
+}
+
+static bool is_full(const struct values *v, size_t more)
+{
+    return v->len * sizeof(*v->all) + v->items_bytes + more > v->max_bytes;
+}
+
+enum status values_add(struct values *v, struct value value, uint32_t *id)
+{
+    if (v->len >= UINT32_MAX || is_full(v, sizeof(value)))
+        return STATUS_TOO_LARGE;
+    if (!array_reserve(&v->all, &v->cap, v->len + 1))
+        return STATUS_NO_MEMORY;
+    v->all[v->len] = value;
+    *id = (uint32_t)v->len++;
+    return STATUS_OK;
+}
+
+enum status values_append(struct values *v, uint32_t to, uint32_t item)
+{
+    struct value *list = &v->all[to];
+    /* A list is full when its length is a power of two: its capacity needs no field. */
+    bool needs_room = (list->len & (list->len - 1)) == 0 && list->len != 1;
+    if (list->len == UINT32_MAX)
+        return STATUS_TOO_LARGE;
+    if (needs_room) {
+        size_t cap = list->len ? (size_t)list->len * 2 : 2;
+        if (is_full(v, cap * sizeof(uint32_t)))
+            return STATUS_TOO_LARGE;
+        uint32_t *items = arena_alloc(v->arena, cap * sizeof(*items));
+        if (!items)
+            return STATUS_NO_MEMORY;
+        if (list->len)
+            memcpy(items, list->items, list->len * sizeof(*items));
+        list->items = items;
+        v->items_bytes += cap * sizeof(*items);
+    }
+    list->items[list->len++] = item;
+    return STATUS_OK;
+}
+
+const struct value *values_get(const struct values *v, uint32_t id)
+{
+    return &v->all[id < v->len ? id : VALUES_NONE];
+}
+
+const struct value *values_item(const struct values *v, const struct value *of, size_t i)
+{
+    return &v->all[i < of->len ? of->items[i] : VALUES_NONE];
+}
+
+const char *value_kind_name(const struct value *value)
+{
+    static const char *const names[] = {
+        [VALUE_NONE] = "None",      [VALUE_BOOL] = "a truth value",
+        [VALUE_INT] = "an integer", [VALUE_BIG] = "an integer over 64 bits",
+        [VALUE_FLOAT] = "a float",  [VALUE_TEXT] = "text",
+        [VALUE_BYTES] = "bytes",    [VALUE_TUPLE] = "a tuple",
+        [VALUE_LIST] = "a list",    [VALUE_DICT] = "a dict",
+        [VALUE_CLASS] = "a class",  [VALUE_OBJECT] = "an object",
+    };
+    return names[value->kind];
+}
+
+bool value_f64(const struct value *value, double *out)
+{
+    double number;
+    if (value->kind == VALUE_INT || value->kind == VALUE_BOOL)
+        number = (double)value->integer;
+    else if (value->kind == VALUE_FLOAT || value->kind == VALUE_BIG)
+        number = value->number;
+    else
+        return false;
+    if (!isfinite(number))
+        return false;
+    *out = number;
+    return true;
+}
+
+bool value_i64(const struct value *value, int64_t *out)
+{
+    if (value->kind == VALUE_INT || value->kind == VALUE_BOOL) {
+        *out = value->integer;
+        return true;
+    }
+    /* 2**63 is the first float past the range. */
+    if (value->kind != VALUE_FLOAT || !(fabs(value->number) < 0x1p63) ||
+        trunc(value->number) != value->number)
+        return false;
+    *out = (int64_t)value->number;
+    return true;
+}

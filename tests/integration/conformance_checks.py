@@ -1,0 +1,136 @@
+"""One check a format: what was read (format_probe's JSON) against the corpus' truth.
+
+Each returns a list of sentences; an empty one is a pass.
+"""
+
+import re
+
+CHECKS = {}
+
+
+def checks(*formats):
+    def add(function):
+        for name in formats:
+            CHECKS[name] = function
+        return function
+
+    return add
+
+
+def plain(text):
+    """Names as both sides can say them: what is no UTF-8 is one U+FFFD on either side."""
+    if not isinstance(text, str):
+        return text
+    text = re.sub("[\ud800-\udfff]", "\ufffd", text)
+    return re.sub("\ufffd+", "\ufffd", text)
+
+
+def compare(wrong, what, ours, theirs, relative=0.0):
+    if isinstance(theirs, float) or isinstance(ours, float):
+        same = abs(ours - theirs) <= relative * max(abs(ours), abs(theirs))
+    else:
+        same = ours == theirs
+    if not same:
+        wrong.append(f"{what}: {ours!r}, should be {theirs!r}")
+
+
+# ---- call graphs ----
+
+LARGEST = 2**64 - 1
+
+
+def count(number):
+    """-1 is pyinstrument's "not known", shown as 0; counts past 64 bits are shown as the largest."""
+    return min(max(0, number), LARGEST)
+
+
+
+@checks("pstats")
+def pstats(got, truth, _entry):
+    wrong = []
+    graph = got["graph"]
+    rows = {(plain(r["file"]), r["line"], plain(r["name"])): r for r in graph["rows"]}
+    compare(wrong, "functions", len(graph["rows"]), truth["functions"])
+    total = 0.0
+    for row in graph["rows"]:
+        total += row["self"]
+    compare(wrong, "total", total, float(truth["total_tt"]), 1e-12)
+    if "sum_nc" in truth:
+        if truth["sum_nc"] < LARGEST:
+            compare(wrong, "calls", sum(r["ncalls"] for r in graph["rows"]), count(truth["sum_nc"]))
+            compare(wrong, "primitive", sum(r["primitive_calls"] for r in graph["rows"]), count(truth["sum_cc"]))
+        compare(wrong, "edges", len(graph["edges"]), truth["caller_edges"])
+    if "sum_cc_direct_samples" in truth:
+        compare(wrong, "direct", sum(r["primitive_calls"] for r in graph["rows"]), truth["sum_cc_direct_samples"])
+        compare(wrong, "cumulative", sum(r["ncalls"] for r in graph["rows"]), truth["sum_nc_cumulative_samples"])
+    for key in ("top_self", "top_cum", "top_ncalls"):
+        for item in truth.get(key, []):
+            file, line, name = item["func"]
+            row = rows.get((plain(file), max(0, line), plain(name)))
+            if not row:
+                wrong.append(f"{item['func']} is missing")
+                continue
+            compare(wrong, f"{name} calls", row["ncalls"], count(item["nc"]))
+            compare(wrong, f"{name} primitive", row["primitive_calls"], count(item["cc"]))
+            compare(wrong, f"{name} self", row["self"], float(item["tt"]))
+            compare(wrong, f"{name} total", row["total"], float(item["ct"]))
+    return wrong
+
+
+# ---- stacks ----
+
+
+def scale_of(unit):
+    """count/1000 means thousandths of a count."""
+    name, _, divisor = unit.partition("/")
+    return name, int(divisor or 1)
+
+
+def add_up(frames, key):
+    """{key(frame): [self, total, leaf samples]} over frames that the truth does not tell apart."""
+    out = {}
+    for frame in frames:
+        sums = out.setdefault(key(frame), [0, 0, 0])
+        for i in range(3):
+            sums[i] += frame[3 + i]
+    return out
+
+
+def top(wrong, what, ours, theirs, column):
+    for name, amount in theirs:
+        name = tuple(plain(n) for n in name) if isinstance(name, list) else plain(name)
+        got = ours.get(name)
+        if got is None:
+            wrong.append(f"{what}: {name!r} is missing")
+        else:
+            compare(wrong, f"{what} of {name!r}", got[column], amount, 1e-9)
+
+
+def tachyon_frame(frame):
+    name, file, line = frame[:3]
+    return (plain(file), line, plain(name)) if file else (None, None, plain(name))
+
+
+@checks("collapsed")
+def collapsed(got, truth, _entry):
+    wrong = []
+    values = got["sets"][0]["values"][0]
+    _, divisor = scale_of(values["unit"])
+    frames = [f[:3] + [f[3] / divisor, f[4] / divisor, f[5]] for f in values["frames"]]
+    if truth["library"].startswith("rpartition"):
+
+        def text(frame):
+            return plain(f"{frame[0]} ({frame[1]}:{frame[2]})" if frame[1] else frame[0]).lstrip("\ufeff")
+
+        compare(wrong, "total", values["total"] / divisor, float(truth["total"]), 1e-12)
+        ours = add_up(frames, text)
+        top(wrong, "self", ours, [(n.lstrip("\ufeff"), v) for n, v in truth["top_self"]], 0)
+        if "bom" not in _entry["file"]:
+            top(wrong, "total", ours, truth["top_cum"], 1)
+    else:
+        compare(wrong, "samples", values["total"], truth["thread_samples"])
+        ours = add_up(frames, tachyon_frame)
+        special = lambda n: tuple(n) if n[0] and n[0] != "~" else (None, None, n[2])
+        top(wrong, "self", ours, [(list(special(n)), v) for n, v in truth["top_self"]], 0)
+        compare(wrong, "threads", len(values["threads"]), len(truth["threads"]))
+    return wrong
