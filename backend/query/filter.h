@@ -41,8 +41,10 @@ struct filter_rows {
     size_t threads_len;
     uint32_t states;
 };
+/* `is_ordered`: the set's times are known to grow. */
 enum status filter_rows_init(struct filter_rows *r, const struct profile *p,
-                             const struct sample_set *set, const struct query_filter *f);
+                             const struct sample_set *set, bool is_ordered,
+                             const struct query_filter *f);
 void filter_rows_deinit(struct filter_rows *r);
 
 static inline bool filter_rows_pass(const struct filter_rows *r, size_t row)

@@ -1,0 +1,364 @@
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "backend/query/cache_state.h"
+#include "backend/query/call_tree.h"
+#include "backend/query/merge.h"
+
+/* ---- sums by stack ---- */
+
+static void sum_rows(struct stack_sums *s, const struct filter_rows *r, const int64_t *value)
+{
+    const uint32_t *stack = r->set->stack;
+    bool is_plain = !r->thread_passes && !r->states && !r->checks_time;
+    if (is_plain && stack && !value) {
+        for (size_t i = r->begin; i < r->end; i++)
+            s->count[stack[i]]++;
+        return;
+    }
+    if (is_plain && stack) {
+        for (size_t i = r->begin; i < r->end; i++) {
+            s->count[stack[i]]++;
+            merge_add(&s->self[stack[i]], value[i]);
+        }
+        return;
+    }
+    for (size_t i = r->begin; i < r->end; i++) {
+        if (!filter_rows_pass(r, i))
+            continue;
+        uint32_t at = stack ? stack[i] : 0;
+        s->count[at]++;
+        if (value)
+            merge_add(&s->self[at], value[i]);
+    }
+}
+
+static int64_t times(int64_t value, uint32_t count)
+{
+    int64_t product;
+    if (__builtin_mul_overflow(value, (int64_t)count, &product))
+        return value > 0 ? INT64_MAX : INT64_MIN;
+    return product;
+}
+
+enum status stack_sums_init(struct stack_sums *s, const struct profile *p, bool is_ordered,
+                            const struct query_value *v, const struct query_filter *filter)
+{
+    *s = (struct stack_sums){0};
+    size_t stacks = p->tables.stacks_len ? p->tables.stacks_len : 1;
+    s->self = calloc(stacks, sizeof(*s->self));
+    s->count = calloc(stacks, sizeof(*s->count));
+    if (!s->self || !s->count) {
+        stack_sums_deinit(s);
+        return STATUS_NO_MEMORY;
+    }
+    const struct sample_set *set = &p->sets[v->set];
+    struct filter_rows rows;
+    enum status st = filter_rows_init(&rows, p, set, is_ordered, filter);
+    if (st != STATUS_OK) {
+        stack_sums_deinit(s);
+        return st;
+    }
+    const int64_t *value = set->values[v->column].value;
+    sum_rows(s, &rows, value);
+    filter_rows_deinit(&rows);
+    for (size_t i = 0; i < stacks; i++) {
+        s->samples += s->count[i];
+        if (!value)
+            s->self[i] = times(set->values[v->column].constant, s->count[i]);
+    }
+    return STATUS_OK;
+}
+
+void stack_sums_deinit(struct stack_sums *s)
+{
+    free(s->self);
+    free(s->count);
+    *s = (struct stack_sums){0};
+}
+
+/* ---- sums by node ---- */
+
+static enum status alloc_sums(struct merged *m, size_t nodes)
+{
+    m->self = calloc(nodes, sizeof(*m->self));
+    m->count = calloc(nodes, sizeof(*m->count));
+    return m->self && m->count ? STATUS_OK : STATUS_NO_MEMORY;
+}
+
+static bool has_row_filter(const struct query_filter *f)
+{
+    return f->has_from || f->has_to || f->threads_len || f->processes_len || f->states;
+}
+
+static void fold(struct merged *m, const struct query_cache *c, const int64_t *self,
+                 const uint32_t *count, int64_t constant)
+{
+    for (size_t i = 0; i < c->stacks; i++) {
+        if (!count[i])
+            continue;
+        uint32_t node = c->node_of_stack[i];
+        m->count[node] += count[i];
+        m->samples += count[i];
+        merge_add(&m->self[node], self ? self[i] : times(constant, count[i]));
+    }
+}
+
+static enum status sum_samples(struct merged *m, const struct profile *p, struct query_cache *c,
+                               const struct query_filter *f)
+{
+    enum status st = query_cache_update(c, p);
+    if (st == STATUS_OK)
+        st = alloc_sums(m, c->tree.len);
+    if (st != STATUS_OK)
+        return st;
+    m->tree = &c->tree;
+    m->outer = c->outer;
+    m->tick = 1;
+    if (!has_row_filter(f)) {
+        const struct cache_sums *sums;
+        st = query_cache_sums(c, p, &m->value, &sums);
+        if (st == STATUS_OK)
+            fold(m, c, sums->self, sums->count,
+                 p->sets[m->value.set].values[m->value.column].constant);
+        return st;
+    }
+    bool is_ordered;
+    struct stack_sums sums;
+    st = query_cache_order(c, p, m->value.set, &is_ordered);
+    if (st == STATUS_OK)
+        st = stack_sums_init(&sums, p, is_ordered, &m->value, f);
+    if (st == STATUS_OK) {
+        fold(m, c, sums.self, sums.count, 0);
+        stack_sums_deinit(&sums);
+    }
+    return st;
+}
+
+/* ---- a call graph's estimated tree ---- */
+
+/* Whole numbers carry the widths: nanoseconds of a time, events as they are, else a small part
+ * of the total. */
+static double choose_tick(const struct call_tree *t, const char *unit)
+{
+    double seconds = query_unit_seconds(unit);
+    if (seconds > 0 && t->total * seconds < 9e9)
+        return 1e-9 / seconds;
+    bool is_whole = true;
+    for (size_t i = 0; i < t->len && is_whole; i++)
+        is_whole = t->nodes[i].self == floor(t->nodes[i].self);
+    if (is_whole && t->total < 9e15)
+        return 1;
+    return t->total / 9e15;
+}
+
+/* Boxes of one function beside each other, made in several steps, become one. */
+static enum status copy_call_tree(struct merged *m, const struct call_tree *t, size_t functions)
+{
+    struct merge_tree *own = &m->own_tree;
+    uint32_t *to = calloc(t->len, sizeof(*to));
+    enum status st = alloc_sums(m, t->len);
+    m->flags = calloc(t->len, sizeof(*m->flags));
+    if (st == STATUS_OK)
+        st = to && m->flags ? merge_tree_init(own) : STATUS_NO_MEMORY;
+    for (size_t i = 0; i < t->len && st == STATUS_OK; i++) {
+        const struct call_tree_node *n = &t->nodes[i];
+        if (i > 0)
+            st = merge_tree_child(own, to[n->parent], n->function, &to[i]);
+        if (st == STATUS_OK) {
+            m->flags[to[i]] |= n->flags;
+            merge_add(&m->self[to[i]], llround(n->self / m->tick));
+        }
+    }
+    free(to);
+    m->tree = own;
+    if (st == STATUS_OK)
+        st = merge_tree_outer(own, functions, &m->own_outer);
+    m->outer = m->own_outer;
+    return st;
+}
+
+static enum status sum_call_graph(struct merged *m, const struct profile *p, double min_fraction,
+                                  struct error *err)
+{
+    struct call_tree tree;
+    enum status st = call_tree_build(&tree, p, min_fraction, 0, err);
+    if (st != STATUS_OK)
+        return st;
+    m->is_estimated = true;
+    m->tick = tree.total > 0 ? choose_tick(&tree, m->value.unit) : 1;
+    st = copy_call_tree(m, &tree, p->tables.functions_len);
+    call_tree_free(&tree);
+    return st;
+}
+
+/* ---- line hits: every function stands alone under the root ---- */
+
+static enum status sum_lines(struct merged *m, const struct profile *p)
+{
+    bool is_time = query_unit_seconds(m->value.unit) > 0;
+    m->tick = is_time ? 1e-9 : 1;
+    enum status st = merge_tree_init(&m->own_tree);
+    if (st != STATUS_OK)
+        return st;
+    size_t functions = p->tables.functions_len;
+    st = alloc_sums(m, functions + 1);
+    for (size_t i = 0; i < p->lines_len && st == STATUS_OK; i++) {
+        double amount = is_time ? p->lines[i].time_s : p->lines[i].increment_bytes;
+        uint32_t node;
+        st = merge_tree_child(&m->own_tree, 0, p->lines[i].function, &node);
+        if (st == STATUS_OK && isfinite(amount) && fabs(amount / m->tick) < 9e18)
+            merge_add(&m->self[node], llround(amount / m->tick));
+        if (st == STATUS_OK)
+            m->count[node]++;
+    }
+    m->tree = &m->own_tree;
+    if (st == STATUS_OK)
+        st = merge_tree_outer(&m->own_tree, functions, &m->own_outer);
+    m->outer = m->own_outer;
+    return st;
+}
+
+/* ---- focus and hide ---- */
+
+static uint8_t *mark_hidden(const struct query_filter *f, size_t functions)
+{
+    uint8_t *hidden = calloc(functions ? functions : 1, 1);
+    for (size_t i = 0; hidden && i < f->hide_len; i++) {
+        if (f->hide[i] < functions)
+            hidden[f->hide[i]] = 1;
+    }
+    return hidden;
+}
+
+enum { OUTSIDE = UINT32_MAX };
+
+/* Where each node goes in the new tree; OUTSIDE for what the focus leaves out. */
+static enum status map_nodes(const struct merged *m, const struct query_filter *f,
+                             const uint8_t *hidden, struct merge_tree *made, uint32_t *to)
+{
+    const struct merge_tree *t = m->tree;
+    to[0] = f->has_focus ? OUTSIDE : 0;
+    for (size_t i = 1; i < t->len; i++) {
+        uint32_t up = to[t->parent[i]];
+        uint32_t function = t->function[i];
+        if (up == OUTSIDE && function == f->focus)
+            up = 0;
+        if (up == OUTSIDE || hidden[function]) {
+            to[i] = up;
+            continue;
+        }
+        enum status st = merge_tree_child(made, up, function, &to[i]);
+        if (st != STATUS_OK)
+            return st;
+    }
+    return STATUS_OK;
+}
+
+static void move_sums(struct merged *m, const uint32_t *to, int64_t *self, uint32_t *count,
+                      uint32_t *flags)
+{
+    m->samples = 0;
+    for (size_t i = 0; i < m->tree->len; i++) {
+        if (to[i] == OUTSIDE)
+            continue;
+        merge_add(&self[to[i]], m->self[i]);
+        count[to[i]] += m->count[i];
+        m->samples += m->count[i];
+        if (m->flags)
+            flags[to[i]] |= m->flags[i];
+    }
+}
+
+static enum status reshape(struct merged *m, const struct query_filter *f, size_t functions)
+{
+    struct merge_tree made;
+    enum status st = merge_tree_init(&made);
+    if (st != STATUS_OK)
+        return st;
+    uint8_t *hidden = mark_hidden(f, functions);
+    uint32_t *to = malloc(m->tree->len * sizeof(*to));
+    int64_t *self = NULL;
+    uint32_t *count = NULL;
+    uint32_t *flags = NULL;
+    uint32_t *outer = NULL;
+    st = hidden && to ? map_nodes(m, f, hidden, &made, to) : STATUS_NO_MEMORY;
+    if (st == STATUS_OK) {
+        self = calloc(made.len, sizeof(*self));
+        count = calloc(made.len, sizeof(*count));
+        flags = calloc(made.len, sizeof(*flags));
+        st = self && count && flags ? merge_tree_outer(&made, functions, &outer) : STATUS_NO_MEMORY;
+    }
+    if (st == STATUS_OK) {
+        move_sums(m, to, self, count, flags);
+        free(m->self);
+        free(m->count);
+        m->self = self;
+        m->count = count;
+        if (m->flags) {
+            free(m->flags);
+            m->flags = flags;
+            flags = NULL;
+        }
+        merge_tree_deinit(&m->own_tree);
+        free(m->own_outer);
+        m->own_tree = made;
+        m->own_outer = outer;
+        m->tree = &m->own_tree;
+        m->outer = outer;
+        self = NULL;
+        count = NULL;
+        made = (struct merge_tree){0};
+    }
+    free(hidden);
+    free(to);
+    free(self);
+    free(count);
+    free(flags);
+    merge_tree_deinit(&made);
+    return st;
+}
+
+enum status merged_init(struct merged *m, const struct profile *p, struct query_cache *cache,
+                        const struct query_filter *filter, double min_fraction, struct error *err)
+{
+    *m = (struct merged){0};
+    enum status st = query_value_find(p, filter->value, &m->value, err);
+    if (st != STATUS_OK)
+        return st;
+    if (!cache && m->value.source == QUERY_SAMPLES) {
+        cache = m->own_cache = query_cache_new();
+        if (!cache)
+            return error_set(err, STATUS_NO_MEMORY, "no memory for the tree of stacks");
+    }
+    switch (m->value.source) {
+    case QUERY_SAMPLES:
+        st = sum_samples(m, p, cache, filter);
+        break;
+    case QUERY_CALL_GRAPH:
+        st = sum_call_graph(m, p, min_fraction, err);
+        break;
+    case QUERY_LINES:
+        st = sum_lines(m, p);
+        break;
+    }
+    if (st == STATUS_OK && (filter->has_focus || filter->hide_len))
+        st = reshape(m, filter, p->tables.functions_len);
+    if (st != STATUS_OK) {
+        merged_deinit(m);
+        return st == STATUS_NO_MEMORY ? error_set(err, st, "no memory for the tree of stacks") : st;
+    }
+    return STATUS_OK;
+}
+
+void merged_deinit(struct merged *m)
+{
+    free(m->self);
+    free(m->count);
+    free(m->flags);
+    merge_tree_deinit(&m->own_tree);
+    free(m->own_outer);
+    query_cache_free(m->own_cache);
+    *m = (struct merged){0};
+}

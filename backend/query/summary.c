@@ -1,0 +1,169 @@
+#include "backend/query/summary.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "backend/query/names.h"
+#include "backend/query/table.h"
+#include "common/base/json_out.h"
+
+struct step {
+    double least;
+    double size;
+    const char *name;
+};
+
+/* Three figures, which is what a person can use. */
+static void scaled(double amount, const struct step *steps, char *out, size_t size)
+{
+    double magnitude = fabs(amount);
+    while (steps->least > 0 && magnitude < steps->least)
+        steps++;
+    double x = amount / steps->size;
+    double shown = fabs(x);
+    snprintf(out, size, "%.*f%s",
+             shown >= 100 || shown == floor(shown) ? 0
+             : shown >= 10                         ? 1
+                                                   : 2,
+             x, steps->name);
+}
+
+static void grouped(double amount, char *out, size_t size)
+{
+    if (fabs(amount) >= 1e15 || amount != floor(amount)) {
+        snprintf(out, size, "%.4g", amount);
+        return;
+    }
+    char plain[32];
+    int len = snprintf(plain, sizeof(plain), "%.0f", fabs(amount));
+    size_t at = 0;
+    if (amount < 0 && at + 1 < size)
+        out[at++] = '-';
+    for (int i = 0; i < len && at + 2 < size; i++) {
+        out[at++] = plain[i];
+        if ((len - i) % 3 == 1 && i + 1 < len)
+            out[at++] = ',';
+    }
+    out[at] = '\0';
+}
+
+void summary_amount(double amount, const char *unit, char *out, size_t size)
+{
+    static const struct step times[] = {
+        {3600, 3600, " h"},  {120, 60, " min"},   {1, 1, " s"},
+        {1e-3, 1e-3, " ms"}, {1e-6, 1e-6, " us"}, {0, 1e-9, " ns"},
+    };
+    static const struct step sizes[] = {
+        {1e12, 1e12, " TB"}, {1e9, 1e9, " GB"}, {1e6, 1e6, " MB"}, {1e3, 1e3, " kB"}, {0, 1, " B"},
+    };
+    double seconds = query_unit_seconds(unit);
+    if (amount == 0)
+        snprintf(out, size, "0");
+    else if (seconds > 0)
+        scaled(amount * seconds, times, out, size);
+    else if (strcmp(unit, "bytes") == 0 || strcmp(unit, "B") == 0)
+        scaled(amount, sizes, out, size);
+    else
+        grouped(amount, out, size);
+}
+
+/* ---- the sentence ---- */
+
+static uint32_t kind_of(const struct profile *p, uint32_t function)
+{
+    return function < p->tables.functions_len ? p->tables.functions[function].kind : 0;
+}
+
+/* The function with the most self time that is not waiting, and its share of what is not waiting.
+ */
+static enum status add_hottest(const struct profile *p, struct query_cache *cache, struct buf *out)
+{
+    struct table t;
+    struct query_filter all = {0};
+    struct table_options options = {.sort = "self"};
+    enum status st = table_build(&t, p, cache, &all, &options, NULL);
+    if (st == STATUS_UNSUPPORTED)
+        return STATUS_OK;
+    if (st != STATUS_OK)
+        return st;
+    const struct table_row *top = NULL;
+    double busy = t.total;
+    for (size_t i = 0; i < t.len; i++) {
+        uint32_t kind = kind_of(p, t.rows[i].function);
+        if (kind == WIRE_IDLE)
+            busy -= t.rows[i].self;
+        else if (!top && kind != WIRE_SYNTHETIC)
+            top = &t.rows[i];
+    }
+    if (top && top->self > 0 && busy > 0) {
+        double percent = top->self * 100 / busy;
+        buf_printf(out, percent >= 9.95 ? "%.0f %% in " : "%.1f %% in ", percent);
+        names_place(out, p, top->function);
+    }
+    table_free(&t);
+    return buf_status(out);
+}
+
+/* The tree's highest memory: "peak 1.2 GB at 41 s". */
+static void add_peak(const struct profile *p, struct buf *out)
+{
+    static const char *const names[] = {"rss", "pss", "heap", "memory"};
+    const struct series *best = NULL;
+    for (size_t n = 0; n < sizeof(names) / sizeof(names[0]) && !best; n++) {
+        for (size_t i = 0; i < p->series_len; i++) {
+            const struct series *s = &p->series[i];
+            bool is_named = strcmp(strtab_text(&p->tables.strings, s->name), names[n]) == 0;
+            if (is_named && s->len > 0 && (!best || (best->has_process && !s->has_process)))
+                best = s;
+        }
+    }
+    if (!best)
+        return;
+    size_t peak = 0;
+    for (size_t i = 1; i < best->len; i++) {
+        if (best->value[i] > best->value[peak])
+            peak = i;
+    }
+    char amount[32];
+    char when[32];
+    summary_amount(best->value[peak], strtab_text(&p->tables.strings, best->unit), amount,
+                   sizeof(amount));
+    summary_amount((double)best->time_ns[peak] / 1e9, "s", when, sizeof(when));
+    buf_printf(out, "%speak %s at %s", out->len ? "; " : "", amount,
+               best->time_ns[peak] ? when : "the start");
+}
+
+static void add_benchmarks(const struct profile *p, struct buf *out)
+{
+    if (out->len || p->benchmarks_len == 0)
+        return;
+    size_t slowest = 0;
+    for (size_t i = 1; i < p->benchmarks_len; i++) {
+        if (p->benchmarks[i].mean_s > p->benchmarks[slowest].mean_s)
+            slowest = i;
+    }
+    char mean[32];
+    summary_amount(p->benchmarks[slowest].mean_s, "s", mean, sizeof(mean));
+    buf_printf(out, "%zu benchmark%s; slowest ", p->benchmarks_len,
+               p->benchmarks_len == 1 ? "" : "s");
+    buf_put_text(out, strtab_text(&p->tables.strings, p->benchmarks[slowest].name));
+    buf_printf(out, " (%s)", mean);
+}
+
+enum status summary_write(const struct profile *p, struct query_cache *cache, struct buf *out)
+{
+    struct buf sentence;
+    buf_init(&sentence, 0);
+    enum status st = add_hottest(p, cache, &sentence);
+    if (st == STATUS_OK) {
+        add_peak(p, &sentence);
+        add_benchmarks(p, &sentence);
+        st = buf_status(&sentence);
+    }
+    if (st == STATUS_OK)
+        buf_put(out, sentence.data, sentence.len);
+    buf_deinit(&sentence);
+    return st == STATUS_OK ? buf_status(out) : st;
+}
