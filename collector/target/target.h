@@ -55,9 +55,9 @@ struct target_options {
     size_t keep_fds_len;
 };
 
-/* Starts `argv` (found on PATH as a shell would) with the caller's standard streams and signal
- * mask. STATUS_NOT_FOUND or STATUS_DENIED, with the system's words, when it cannot be executed:
- * then no process is left behind. */
+/* Starts `argv` (found on PATH as a shell would) with the caller's standard streams, no other
+ * descriptors, no signal blocked and SIGPIPE at its default. STATUS_NOT_FOUND or STATUS_DENIED,
+ * with the system's words, when it cannot be executed: then no process is left behind. */
 enum status target_spawn(struct target **out, char *const argv[],
                          const struct target_options *options, struct error *err);
 

@@ -1,0 +1,90 @@
+#include "collector/target/permission.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+enum { CAPABILITY_SYS_PTRACE = 19 };
+
+static bool read_line(const char *path, const char *key, char *out, size_t size)
+{
+    FILE *f = fopen(path, "re");
+    if (!f)
+        return false;
+    bool is_found = false;
+    while (!is_found && fgets(out, (int)size, f))
+        is_found = strncmp(out, key, strlen(key)) == 0;
+    fclose(f);
+    return is_found;
+}
+
+static bool has_capability(void)
+{
+    char line[128];
+    if (!read_line("/proc/self/status", "CapEff:", line, sizeof(line)))
+        return false;
+    unsigned long long set = strtoull(line + strlen("CapEff:"), NULL, 16);
+    return set >> CAPABILITY_SYS_PTRACE & 1;
+}
+
+void target_permission(struct target_permission *out)
+{
+    char line[256];
+    struct target_permission p = {
+        .has_ptrace_capability = has_capability(),
+        .yama_scope = -1,
+        .is_root = geteuid() == 0,
+        .is_container = access("/.dockerenv", F_OK) == 0 || access("/run/.containerenv", F_OK) == 0,
+    };
+    if (read_line("/proc/sys/kernel/yama/ptrace_scope", "", line, sizeof(line)))
+        p.yama_scope = (int)strtol(line, NULL, 10);
+    p.can_read_children = p.yama_scope < 2 || (p.yama_scope == 2 && p.has_ptrace_capability);
+    p.can_read_others = p.yama_scope < 1 || (p.yama_scope < 3 && p.has_ptrace_capability);
+    *out = p;
+}
+
+void target_describe_permission(struct buf *out)
+{
+    struct target_permission p;
+    target_permission(&p);
+    buf_printf(out, "programs started by `heliograph run`: %s\n",
+               p.can_read_children ? "yes" : "no");
+    buf_printf(out, "running programs of the same user (`heliograph attach`): %s\n",
+               p.can_read_others ? "yes" : "no");
+    buf_printf(out, "programs of other users: %s\n", p.has_ptrace_capability ? "yes" : "no");
+    if (p.yama_scope >= 1 && !p.has_ptrace_capability)
+        buf_printf(out,
+                   "  kernel.yama.ptrace_scope is %d; to allow more: sudo sysctl "
+                   "kernel.yama.ptrace_scope=%d, or run heliograph with sudo\n",
+                   p.yama_scope, 0);
+    if (p.yama_scope == 3)
+        buf_put_text(out, "  ptrace_scope 3 can only be left by a restart of the machine\n");
+    if (p.is_container && !p.has_ptrace_capability)
+        buf_put_text(out, "  in a container: start it with --cap-add=SYS_PTRACE\n");
+}
+
+enum status target_check_readable(pid_t pid, struct error *err)
+{
+    char byte;
+    struct iovec local = {.iov_base = &byte, .iov_len = 1};
+    /* Nothing is ever mapped at 16: "bad address" means that we were let in. */
+    struct iovec remote = {.iov_base = (void *)(uintptr_t)16, .iov_len = 1};
+    if (process_vm_readv(pid, &local, 1, &remote, 1, 0) >= 0 || errno == EFAULT)
+        return STATUS_OK;
+    if (errno == ESRCH)
+        return error_set(err, STATUS_GONE, "there is no process %d", (int)pid);
+    if (errno == ENOSYS)
+        return error_set(err, STATUS_DENIED,
+                         "this system does not allow process_vm_readv (a seccomp profile?)");
+
+    struct target_permission p;
+    target_permission(&p);
+    const char *cure = p.is_container ? "start the container with --cap-add=SYS_PTRACE"
+                       : p.yama_scope >= 1 && p.yama_scope < 3
+                           ? "run heliograph with sudo, or: sudo sysctl kernel.yama.ptrace_scope=0"
+                           : "run heliograph with sudo";
+    return error_set(err, STATUS_DENIED, "not permitted to read process %d: %s", (int)pid, cure);
+}

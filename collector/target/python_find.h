@@ -1,0 +1,17 @@
+#pragma once
+/* Finds the Python in a process: its runtime's address, its version, its layout. */
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "collector/target/target.h"
+
+struct python_found {
+    enum target_python_state state;
+    struct target_python python;    /* when READY */
+    char runtime[64];               /* "CPython 3.12.1", "PyPy", or the program's name */
+    char reason[TARGET_REASON_MAX]; /* when not READY */
+};
+
+/* Looks once. LOOKING = there is, or may come, a Python that is not initialised yet. */
+void python_find(pid_t pid, struct python_found *out);
