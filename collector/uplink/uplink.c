@@ -1,0 +1,565 @@
+#include "collector/uplink/uplink.h"
+
+#include <ctype.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "collector/uplink/link.h"
+#include "collector/uplink/outbox.h"
+#include "collector/uplink/save.h"
+#include "common/base/arena.h"
+#include "common/base/clock.h"
+
+enum { DEFAULT_MEMORY = 32 << 20, URL_MAX = 1024 };
+static const uint64_t default_spool = (uint64_t)1 << 30;
+static const uint64_t default_interval_ns = 250000000;
+static const uint64_t heartbeat_ns = 1000000000;
+static const uint64_t silence_ns = 60000000000;
+
+struct uplink {
+    struct uplink_options options;
+    struct stream *stream;
+    pthread_t thread;
+    bool has_thread;
+
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    struct uplink_state state;
+    bool is_welcomed; /* ever */
+    struct error last_loss;
+    bool is_closing;
+    uint64_t close_deadline_ns;
+    const struct wire_bye *bye;
+    char url[URL_MAX];
+    atomic_bool has_url;
+
+    /* Of the thread. */
+    struct outbox outbox;
+    struct save save;
+    bool has_save;
+    struct link *link;              /* NULL: no server, or given up */
+    bool is_hello_sent, is_current; /* of this connection; is_current: it has been welcomed */
+    bool is_bye_sent, is_bye_ever_sent, is_done;
+    bool is_all_taken;
+    uint64_t next_seq; /* to be sent */
+    uint64_t last_heard_ns, last_said_ns;
+};
+
+/* ---- small helpers ---- */
+
+static bool is_refused(struct uplink *u)
+{
+    pthread_mutex_lock(&u->lock);
+    bool refused = u->state.is_refused;
+    pthread_mutex_unlock(&u->lock);
+    return refused;
+}
+
+/* The server is given up for good. What waits for it is dropped, and counted. */
+static void give_up(struct uplink *u, enum status st, const char *words)
+{
+    pthread_mutex_lock(&u->lock);
+    if (!u->state.is_refused) {
+        u->state.is_refused = true;
+        u->state.is_connected = false;
+        error_set(&u->state.refusal, st, "%s", words);
+        u->state.dropped_batches += u->outbox.len;
+    }
+    pthread_cond_broadcast(&u->changed);
+    pthread_mutex_unlock(&u->lock);
+    outbox_drop(&u->outbox, UINT64_MAX);
+    link_drop(u->link, false);
+}
+
+static enum status status_of_code(struct wire_bytes code)
+{
+    for (int st = STATUS_NO_MEMORY; st <= STATUS_CHECK; st++) {
+        const char *name = status_name((enum status)st);
+        if (strlen(name) == code.len && memcmp(name, code.data, code.len) == 0)
+            return (enum status)st;
+    }
+    return STATUS_DENIED;
+}
+
+/* ---- what the server says ---- */
+
+/* The address goes to terminals and browsers: nothing but printable ASCII. */
+static void set_url(struct uplink *u, struct wire_bytes url)
+{
+    if (atomic_load(&u->has_url) || url.len == 0 || url.len >= sizeof(u->url))
+        return;
+    for (size_t i = 0; i < url.len; i++) {
+        if (!isgraph((unsigned char)url.data[i]))
+            return;
+    }
+    memcpy(u->url, url.data, url.len);
+    atomic_store(&u->has_url, true);
+}
+
+static void on_acked(struct uplink *u, uint64_t seq)
+{
+    if (u->is_bye_sent) { /* sent only when every batch was acknowledged: this one is for it */
+        u->is_done = true;
+        return;
+    }
+    outbox_drop(&u->outbox, seq);
+    pthread_mutex_lock(&u->lock);
+    if (seq > u->state.acked_seq && seq <= u->state.taken_seq)
+        u->state.acked_seq = seq;
+    pthread_mutex_unlock(&u->lock);
+}
+
+static void on_welcome(struct uplink *u, const struct wire_welcome *welcome)
+{
+    uint64_t first = outbox_first_seq(&u->outbox);
+    pthread_mutex_lock(&u->lock);
+    uint64_t taken = u->state.taken_seq;
+    pthread_mutex_unlock(&u->lock);
+    uint64_t oldest = first ? first : taken + 1;
+    if (welcome->next_seq > taken + 1) {
+        give_up(u, STATUS_EXISTS, "the server has another session of the same id");
+        return;
+    }
+    if (welcome->next_seq < oldest) {
+        give_up(u, STATUS_GONE, "the server has lost batches that it had acknowledged");
+        return;
+    }
+    set_url(u, welcome->url);
+    u->is_current = true;
+    u->next_seq = welcome->next_seq;
+    outbox_drop(&u->outbox, welcome->next_seq - 1);
+    link_reset_backoff(u->link);
+    pthread_mutex_lock(&u->lock);
+    u->state.reconnects += u->is_welcomed;
+    u->is_welcomed = true;
+    u->state.is_connected = true;
+    if (welcome->next_seq - 1 > u->state.acked_seq)
+        u->state.acked_seq = welcome->next_seq - 1;
+    pthread_cond_broadcast(&u->changed);
+    pthread_mutex_unlock(&u->lock);
+}
+
+static void on_refused(struct uplink *u, const struct wire_refused *refused)
+{
+    enum status st = status_of_code(refused->code);
+    char words[400];
+    snprintf(words, sizeof(words), "%.*s",
+             (int)(refused->message.len < 399 ? refused->message.len : 399), refused->message.data);
+    /* The answer to the bye was lost, the bye was not. */
+    if (st == STATUS_EXISTS && u->is_bye_ever_sent) {
+        u->is_done = true;
+        return;
+    }
+    if (refused->is_final) {
+        give_up(u, st, words);
+        return;
+    }
+    pthread_mutex_lock(&u->lock);
+    error_set(&u->last_loss, st, "the server says: %s", words);
+    pthread_mutex_unlock(&u->lock);
+    link_drop(u->link, true);
+}
+
+static void on_message(void *ctx, const uint8_t *data, size_t len)
+{
+    struct uplink *u = ctx;
+    struct wire_to_collector message;
+    struct error err;
+    struct arena *arena = arena_new();
+    u->last_heard_ns = clock_monotonic_ns();
+    if (!arena || wire_decode_to_collector(&message, data, len, arena, &err) != STATUS_OK) {
+        link_drop(u->link, true);
+        arena_free(arena);
+        return;
+    }
+    switch (message.kind) {
+    case WIRE_WELCOME:
+        on_welcome(u, &message.welcome);
+        break;
+    case WIRE_ACK:
+        on_acked(u, message.ack_seq);
+        break;
+    case WIRE_REFUSED:
+        on_refused(u, &message.refused);
+        break;
+    case WIRE_CONTROL:
+        if (u->options.on_control)
+            u->options.on_control(u->options.ctx, &message.control);
+        break;
+    }
+    arena_free(arena);
+    link_want_write(u->link);
+}
+
+static void on_open(void *ctx)
+{
+    struct uplink *u = ctx;
+    u->is_hello_sent = u->is_current = u->is_bye_sent = false;
+    u->last_heard_ns = clock_monotonic_ns();
+}
+
+static void on_down(void *ctx, enum status why, const char *text)
+{
+    struct uplink *u = ctx;
+    u->is_hello_sent = u->is_current = u->is_bye_sent = false;
+    pthread_mutex_lock(&u->lock);
+    bool has_words = u->state.is_connected == false && u->last_loss.text[0] != '\0' &&
+                     why == STATUS_UNREACHABLE && u->is_welcomed;
+    u->state.is_connected = false;
+    if (!has_words)
+        error_set(&u->last_loss, why, "%s", text);
+    pthread_mutex_unlock(&u->lock);
+    if (why == STATUS_DENIED)
+        give_up(u, why, text);
+}
+
+/* ---- what is said to the server ---- */
+
+static bool put_encoded(struct uplink *u, struct buf *out, enum status st)
+{
+    if (st != STATUS_OK) {
+        give_up(u, st, "a message cannot be written");
+        return false;
+    }
+    u->last_said_ns = clock_monotonic_ns();
+    pthread_mutex_lock(&u->lock);
+    u->state.bytes_sent += out->len;
+    pthread_mutex_unlock(&u->lock);
+    return true;
+}
+
+static bool is_batch_waiting(const struct uplink *u)
+{
+    uint64_t first = outbox_first_seq(&u->outbox);
+    return first && u->next_seq < first + u->outbox.len;
+}
+
+static bool put_batch(struct uplink *u, struct buf *out)
+{
+    struct error err;
+    enum status st = outbox_read(&u->outbox, u->next_seq, out, &err);
+    if (st != STATUS_OK) {
+        give_up(u, st, err.text);
+        return false;
+    }
+    pthread_mutex_lock(&u->lock);
+    if (u->next_seq > u->state.sent_seq)
+        u->state.sent_seq = u->next_seq;
+    pthread_mutex_unlock(&u->lock);
+    u->next_seq++;
+    return put_encoded(u, out, STATUS_OK);
+}
+
+/* A batch that the server has: it answers with an ack, so that both sides know of each other, and
+ * with what people want from the collector. */
+static bool put_heartbeat(struct uplink *u, struct buf *out)
+{
+    pthread_mutex_lock(&u->lock);
+    struct wire_batch batch = {.seq = u->state.acked_seq};
+    pthread_mutex_unlock(&u->lock);
+    return put_encoded(u, out, wire_encode_batch(out, &batch));
+}
+
+static bool next_message(void *ctx, struct buf *out)
+{
+    struct uplink *u = ctx;
+    if (!u->is_hello_sent) {
+        u->is_hello_sent = true;
+        return put_encoded(u, out, wire_encode_hello(out, &u->options.hello));
+    }
+    if (!u->is_current || u->is_bye_sent)
+        return false;
+    if (is_batch_waiting(u))
+        return put_batch(u, out);
+    if (u->is_all_taken && u->outbox.len == 0) {
+        struct wire_bye none = {0};
+        struct wire_bye bye = u->bye ? *u->bye : none;
+        bye.last_seq = u->next_seq - 1;
+        u->is_bye_sent = u->is_bye_ever_sent = true;
+        return put_encoded(u, out, wire_encode_bye(out, &bye));
+    }
+    if (clock_monotonic_ns() - u->last_said_ns >= heartbeat_ns)
+        return put_heartbeat(u, out);
+    return false;
+}
+
+/* ---- from the stream ---- */
+
+static void save_message(struct uplink *u, const uint8_t *message, size_t len)
+{
+    struct error err;
+    if (!u->has_save || save_put(&u->save, message, len, &err) == STATUS_OK)
+        return;
+    (void)save_close(&u->save, NULL, NULL);
+    u->has_save = false;
+    pthread_mutex_lock(&u->lock);
+    u->state.is_save_failed = true;
+    u->state.save_failure = err;
+    pthread_mutex_unlock(&u->lock);
+}
+
+static enum status put_message(void *ctx, uint64_t seq, const uint8_t *message, size_t len)
+{
+    struct uplink *u = ctx;
+    struct error err;
+    bool is_wanted = u->link && !is_refused(u);
+    enum status st = is_wanted ? outbox_add(&u->outbox, seq, message, len, &err) : STATUS_OK;
+    if (st != STATUS_OK && !u->has_save)
+        return st; /* it stays in the stream */
+    if (st != STATUS_OK)
+        give_up(u, st, "the server was away for longer than the spool lasts; the file goes on");
+    save_message(u, message, len);
+    pthread_mutex_lock(&u->lock);
+    u->state.taken_seq = seq;
+    u->state.dropped_batches += u->link && (!is_wanted || st != STATUS_OK);
+    pthread_mutex_unlock(&u->lock);
+    return STATUS_OK;
+}
+
+static void take(struct uplink *u)
+{
+    bool was_failing = u->state.is_save_failed; /* only this thread sets it */
+    (void)stream_take(u->stream, put_message, u, NULL);
+    if (u->state.is_save_failed && !was_failing) {
+        stream_lock(u->stream);
+        stream_notice(u->stream, 1, "save_failed", u->state.save_failure.text);
+        stream_unlock(u->stream);
+    }
+}
+
+/* ---- the thread ---- */
+
+static bool is_closing(struct uplink *u, uint64_t *deadline_ns)
+{
+    pthread_mutex_lock(&u->lock);
+    bool closing = u->is_closing;
+    *deadline_ns = u->close_deadline_ns;
+    pthread_mutex_unlock(&u->lock);
+    return closing;
+}
+
+static void wait_until(struct uplink *u, uint64_t until_ns)
+{
+    struct timespec ts = {.tv_sec = (time_t)(until_ns / 1000000000),
+                          .tv_nsec = (long)(until_ns % 1000000000)};
+    pthread_mutex_lock(&u->lock);
+    if (!u->is_closing)
+        pthread_cond_timedwait(&u->changed, &u->lock, &ts);
+    pthread_mutex_unlock(&u->lock);
+}
+
+static void serve_link(struct uplink *u, uint64_t until_ns)
+{
+    uint64_t now = clock_monotonic_ns();
+    bool is_heartbeat_due = now - u->last_said_ns >= heartbeat_ns;
+    if (u->is_current && (is_batch_waiting(u) || u->is_all_taken || is_heartbeat_due))
+        link_want_write(u->link);
+    if (u->is_current && now - u->last_heard_ns >= silence_ns) {
+        u->last_heard_ns = now;
+        link_drop(u->link, true);
+    }
+    link_service(u->link, until_ns);
+}
+
+static void *run(void *arg)
+{
+    struct uplink *u = arg;
+    uint64_t next_take_ns = clock_monotonic_ns() + u->options.interval_ns;
+    for (;;) {
+        uint64_t deadline_ns = 0;
+        bool closing = is_closing(u, &deadline_ns);
+        uint64_t now = clock_monotonic_ns();
+        if (closing && !u->is_all_taken) {
+            take(u);
+            u->is_all_taken = true;
+        } else if (!closing && now >= next_take_ns) {
+            take(u);
+            next_take_ns = now + u->options.interval_ns;
+        }
+        bool has_server = u->link && !is_refused(u);
+        if (closing && (u->is_done || !has_server || now >= deadline_ns))
+            return NULL;
+        if (has_server)
+            serve_link(u, closing ? deadline_ns : next_take_ns);
+        else
+            wait_until(u, next_take_ns);
+    }
+}
+
+/* ---- opening and closing ---- */
+
+/* Signals are for the program's main thread. */
+static enum status start_thread(struct uplink *u, struct error *err)
+{
+    sigset_t all;
+    sigset_t before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    int rc = pthread_create(&u->thread, NULL, run, u);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (rc != 0)
+        return error_set(err, STATUS_NO_MEMORY, "no thread for the uplink");
+    u->has_thread = true;
+    return STATUS_OK;
+}
+
+static enum status open_link(struct uplink *u, struct error *err)
+{
+    struct url url;
+    char token[256] = "";
+    struct wire_bytes given = u->options.hello.token;
+    struct link_events events = {.on_open = on_open,
+                                 .on_down = on_down,
+                                 .next_message = next_message,
+                                 .on_message = on_message,
+                                 .ctx = u};
+    enum status st = url_parse(&url, u->options.server_url, err);
+    if (st != STATUS_OK)
+        return st;
+    if (given.len >= sizeof(token))
+        return error_set(err, STATUS_USAGE, "the token is too long");
+    for (size_t i = 0; i < given.len; i++) {
+        if (!isgraph((unsigned char)given.data[i]))
+            return error_set(err, STATUS_USAGE, "the token has characters that no token has");
+        token[i] = given.data[i];
+    }
+    return link_open(&u->link, &url, token, &events, err);
+}
+
+static enum status wait_for_welcome(struct uplink *u, int wait_ms, struct error *err)
+{
+    uint64_t until = clock_monotonic_ns() + (uint64_t)wait_ms * 1000000;
+    struct timespec ts = {.tv_sec = (time_t)(until / 1000000000),
+                          .tv_nsec = (long)(until % 1000000000)};
+    enum status st = STATUS_OK;
+    int rc = 0;
+    pthread_mutex_lock(&u->lock);
+    while (rc == 0 && !u->is_welcomed && !u->state.is_refused)
+        rc = pthread_cond_timedwait(&u->changed, &u->lock, &ts);
+    if (u->state.is_refused)
+        st = error_set(err, u->state.refusal.status, "%s refuses: %s", u->options.server_url,
+                       u->state.refusal.text);
+    else if (!u->is_welcomed)
+        st = error_set(err, STATUS_UNREACHABLE, "no server answers at %s (%s)",
+                       u->options.server_url,
+                       u->last_loss.text[0] ? u->last_loss.text : "it takes too long");
+    pthread_mutex_unlock(&u->lock);
+    return st;
+}
+
+static void stop_thread(struct uplink *u, const struct wire_bye *bye, int wait_ms)
+{
+    if (!u->has_thread)
+        return;
+    pthread_mutex_lock(&u->lock);
+    u->is_closing = true;
+    u->bye = bye;
+    u->close_deadline_ns = clock_monotonic_ns() + (uint64_t)(wait_ms > 0 ? wait_ms : 0) * 1000000;
+    pthread_cond_broadcast(&u->changed);
+    pthread_mutex_unlock(&u->lock);
+    if (u->link)
+        link_wake(u->link);
+    pthread_join(u->thread, NULL);
+    u->has_thread = false;
+}
+
+static void uplink_free(struct uplink *u)
+{
+    link_close(u->link);
+    outbox_deinit(&u->outbox);
+    if (u->has_save)
+        (void)save_close(&u->save, NULL, NULL);
+    pthread_cond_destroy(&u->changed);
+    pthread_mutex_destroy(&u->lock);
+    free(u);
+}
+
+static void init(struct uplink *u, struct stream *stream, const struct uplink_options *options)
+{
+    u->stream = stream;
+    u->options = *options;
+    u->next_seq = 1;
+    if (u->options.memory_bytes == 0)
+        u->options.memory_bytes = DEFAULT_MEMORY;
+    if (u->options.spool_bytes == 0)
+        u->options.spool_bytes = default_spool;
+    if (u->options.interval_ns == 0)
+        u->options.interval_ns = default_interval_ns;
+    outbox_init(&u->outbox, u->options.memory_bytes, u->options.spool_bytes, options->spool_dir);
+    pthread_condattr_t attributes;
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_mutex_init(&u->lock, NULL);
+    pthread_cond_init(&u->changed, &attributes);
+    pthread_condattr_destroy(&attributes);
+}
+
+enum status uplink_open(struct uplink **out, struct stream *stream,
+                        const struct uplink_options *options, int wait_ms, struct error *err)
+{
+    struct uplink *u = calloc(1, sizeof(*u));
+    if (!u)
+        return error_set(err, STATUS_NO_MEMORY, "no memory for the uplink");
+    init(u, stream, options);
+    enum status st = STATUS_OK;
+    if (options->save_path) {
+        st = save_open(&u->save, options->save_path, &options->hello, err);
+        u->has_save = st == STATUS_OK;
+    }
+    if (st == STATUS_OK && options->server_url)
+        st = open_link(u, err);
+    if (st == STATUS_OK)
+        st = start_thread(u, err);
+    if (st == STATUS_OK && options->server_url && wait_ms > 0)
+        st = wait_for_welcome(u, wait_ms, err);
+    if (st != STATUS_OK) {
+        stop_thread(u, NULL, 0);
+        uplink_free(u);
+        return st;
+    }
+    *out = u;
+    return STATUS_OK;
+}
+
+const char *uplink_url(const struct uplink *u)
+{
+    return atomic_load(&u->has_url) ? u->url : "";
+}
+
+void uplink_state(struct uplink *u, struct uplink_state *out)
+{
+    pthread_mutex_lock(&u->lock);
+    *out = u->state;
+    pthread_mutex_unlock(&u->lock);
+}
+
+enum status uplink_close(struct uplink *u, const struct wire_bye *bye, int wait_ms,
+                         struct error *err)
+{
+    if (!u)
+        return STATUS_OK;
+    stop_thread(u, bye, wait_ms);
+    enum status st = STATUS_OK;
+    if (u->has_save) {
+        struct wire_bye none = {0};
+        struct wire_bye last = bye ? *bye : none;
+        last.last_seq = u->state.taken_seq;
+        u->has_save = false;
+        st = save_close(&u->save, &last, err);
+    }
+    if (st == STATUS_OK && u->state.is_save_failed)
+        st = error_set(err, STATUS_IO, "%s", u->state.save_failure.text);
+    if (st == STATUS_OK && u->state.is_refused)
+        st = error_set(err, u->state.refusal.status, "the server refused the session: %s",
+                       u->state.refusal.text);
+    else if (st == STATUS_OK && u->link && !u->is_done)
+        st = error_set(err, STATUS_UNREACHABLE,
+                       "%zu batches have not been acknowledged by the server (%s)", u->outbox.len,
+                       u->last_loss.text[0] ? u->last_loss.text : "it takes too long");
+    uplink_free(u);
+    return st;
+}
