@@ -24,7 +24,7 @@ struct agent_process *agent_process;
 const struct ring_control *agent_control;
 struct agent_thread *volatile agent_turn_of;
 volatile uint64_t agent_code_epoch = 1;
-static _Atomic uint64_t turn;
+static _Atomic uint64_t *turns; /* in this process's slot */
 
 static struct ring_control *control; /* the shared tables, writable */
 static char region_path[64];
@@ -82,6 +82,8 @@ static int open_region(void)
     return -1;
 }
 
+_Static_assert(sizeof(agent_python.layout) <= RING_PYTHON_BYTES, "the layout fits its slot");
+
 static void *map_shared(int fd, uint64_t offset, size_t size)
 {
     void *map = map_raw(size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd, offset);
@@ -136,8 +138,12 @@ AGENT_COLD static bool register_process(void)
         row->python_version = agent_python.layout.version;
         row->layout_result = agent_python.layout_result;
         atomic_store(&row->definitions_used, RING_DEFINITION_UNIT); /* 0 means unknown */
+        row->python_len = sizeof(agent_python.layout);
+        memcpy(row->python, &agent_python.layout, sizeof(agent_python.layout));
+        turns = &row->turns;
         agent_process->slot = slot;
         atomic_store_explicit(&row->state, RING_SLOT_READY, memory_order_release);
+        atomic_fetch_add(&control->arrivals, 1);
         atomic_store(&agent_process->state, 2);
         return true;
     }
@@ -215,6 +221,7 @@ AGENT_COLD static struct agent_thread *new_thread(void)
         agent_stack_reset(t);
         ring_writer_init(&t->ring, row, (struct ring_record *)(void *)data, control->records);
         atomic_store_explicit(&row->state, RING_SLOT_READY, memory_order_release);
+        atomic_fetch_add(&control->arrivals, 1);
         agent_process->threads[index] = t;
         return t;
     }
@@ -319,7 +326,7 @@ void agent_take_turn(struct agent_thread *t)
 {
     ring_writer_put(&t->ring,
                     ring_word(RING_TURN, RING_DOMAIN_OBJECT,
-                              atomic_fetch_add_explicit(&turn, 1, memory_order_relaxed) + 1),
+                              atomic_fetch_add_explicit(turns, 1, memory_order_acq_rel) + 1),
                     0, 0);
     agent_turn_of = t;
 }

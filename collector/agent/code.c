@@ -1,14 +1,14 @@
-/* Code objects met on stacks: copied once into the shared definitions, so that their names and
- * lines outlive them; and noticed when they are freed, since another may come to their address. */
+/* Code objects met on stacks: the memory that python_code_read() asks for is copied once into the
+ * shared definitions, so that names and lines outlive them; and they are noticed when they are
+ * freed, since another may come to their address. */
+#include "collector/python/code.h"
+
 #include <string.h>
 
 #include "collector/agent/agent.h"
+#include "collector/python/text.h"
 
-enum {
-    CODE_PROBES = 128,
-    TEXT_MAX = 4096,     /* characters of a name or file name */
-    TABLE_MAX = 4 << 20, /* bytes of a line table */
-};
+enum { CODE_PROBES = 128, TYPE_NAME_BYTES = 8 };
 
 static _Atomic uint16_t generations[AGENT_CODE_GENERATIONS];
 
@@ -49,8 +49,8 @@ static uint64_t text_size(uint64_t text)
     bool is_ascii = state >> 4 & 1;
     if (!is_compact || kind == 0)
         return l->unicode_compact_data;
-    if (len > TEXT_MAX)
-        len = TEXT_MAX;
+    if (len > PYTHON_TEXT_MAX)
+        len = PYTHON_TEXT_MAX;
     return (is_ascii ? l->unicode_ascii_data : l->unicode_compact_data) + len * kind;
 }
 
@@ -58,7 +58,7 @@ static uint64_t table_size(uint64_t bytes)
 {
     const struct python_layout *l = &agent_python.layout;
     uint64_t len = load_u64(bytes + l->var_size);
-    return l->bytes_data + (len < TABLE_MAX ? len : 0);
+    return l->bytes_data + (len <= PYTHON_LINE_TABLE_MAX ? len : 0);
 }
 
 static void add_chunk(struct ring_code *d, uint64_t address, uint64_t len)
@@ -75,20 +75,20 @@ static uint32_t write_definition(uint64_t code)
     const struct python_layout *l = &agent_python.layout;
     struct ring_code d = {.address = code, .bytes = (sizeof(d) + 15) & ~15U};
     uint64_t filename = load_u64(code + l->code_filename);
-    uint64_t name = load_u64(code + l->code_name);
+    uint64_t name =
+        load_u64(code + (l->code_qualname != PYTHON_NO_FIELD ? l->code_qualname : l->code_name));
     uint64_t table = load_u64(code + l->code_linetable);
+    uint64_t type = load_u64(code + l->object_type);
+    if (!filename || !name || !table)
+        return 0;
     add_chunk(&d, code, l->code_size);
-    if (filename)
-        add_chunk(&d, filename, text_size(filename));
-    if (name)
-        add_chunk(&d, name, text_size(name));
-    if (l->code_qualname != PYTHON_NO_FIELD) {
-        uint64_t qualname = load_u64(code + l->code_qualname);
-        if (qualname && qualname != name)
-            add_chunk(&d, qualname, text_size(qualname));
-    }
-    if (table)
-        add_chunk(&d, table, table_size(table));
+    add_chunk(&d, filename, text_size(filename));
+    add_chunk(&d, name, text_size(name));
+    add_chunk(&d, table, table_size(table));
+    add_chunk(&d, type + l->type_name, sizeof(uint64_t));
+    add_chunk(&d, load_u64(type + l->type_name), TYPE_NAME_BYTES);
+    if (l->ip != PYTHON_IP_POINTER)
+        add_chunk(&d, load_u64(code + l->code_bytecode) + l->var_size, sizeof(uint64_t));
 
     _Atomic uint64_t *used = agent_definitions_used();
     uint64_t at = atomic_load(used);

@@ -24,9 +24,10 @@ enum {
     RING_PROCESSES = 1024,
     RING_THREADS = 4096,
     RING_SPARE = 8,      /* records that fit after a check for room: one event is never torn */
-    RING_MAX_CHUNKS = 6, /* pieces of memory in one code definition */
+    RING_MAX_CHUNKS = 8, /* pieces of memory in one code definition */
     RING_NODE_BITS = 20, /* a thread's distinct stack nodes */
     RING_DEFINITION_UNIT = 16,
+    RING_PYTHON_BYTES = 512,
 };
 
 enum ring_mode { RING_OFF, RING_EXACT, RING_SAMPLED };
@@ -52,6 +53,7 @@ struct ring_control {
     _Atomic uint64_t every_bytes; /* sampled mode: mean distance of samples; may change */
 
     _Alignas(64) _Atomic uint64_t refused; /* processes and threads that found no slot */
+    _Atomic uint64_t arrivals;             /* changes when a slot becomes ready */
 };
 
 struct ring_process {
@@ -61,7 +63,9 @@ struct ring_process {
     uint32_t layout_result;  /* enum python_layout_result: why there are no stacks */
     _Atomic uint64_t definitions_used;
     _Atomic uint64_t arena_bytes; /* pymalloc's arenas */
-    _Atomic uint64_t switches;    /* turns taken: see RING_TURN */
+    _Atomic uint64_t turns;       /* taken so far: see RING_TURN */
+    uint32_t python_len;
+    uint8_t python[RING_PYTHON_BYTES]; /* the agent's struct python_layout, as it is */
 };
 
 /* A thread's slot; its lines are apart because both sides write. */

@@ -128,10 +128,10 @@ void ring_release_process(const struct ring_region *r, uint32_t process)
 {
     struct ring_process *p = ring_region_process(r, process);
     forget(r, ring_definition_offset(&r->geometry, process), r->geometry.definition_bytes);
-    p->pid = p->parent_pid = p->python_version = p->layout_result = 0;
+    p->pid = p->parent_pid = p->python_version = p->layout_result = p->python_len = 0;
     atomic_store(&p->definitions_used, 0);
     atomic_store(&p->arena_bytes, 0);
-    atomic_store(&p->switches, 0);
+    atomic_store(&p->turns, 0);
     atomic_store_explicit(&p->state, RING_SLOT_FREE, memory_order_release);
 }
 

@@ -116,9 +116,12 @@ uint32_t stream_process(struct stream *s, uint64_t pid, uint64_t parent_pid, con
     const uint32_t *known = map_find(&s->by_pid, pid);
     if (known && s->process[*known].row.end_ns == 0) {
         struct stream_process_row *p = &s->process[*known];
-        if (p->row.parent_pid != parent_pid || !same_bytes(p->row.command, command, command_len)) {
+        /* A command once known is not forgotten by who does not know it. */
+        bool is_renamed = command_len > 0 && !same_bytes(p->row.command, command, command_len);
+        if (p->row.parent_pid != parent_pid || is_renamed) {
             p->row.parent_pid = parent_pid;
-            p->row.command = stream_keep_text(s, command, command_len);
+            if (is_renamed)
+                p->row.command = stream_keep_text(s, command, command_len);
             p->is_changed = true;
         }
         return *known;

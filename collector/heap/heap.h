@@ -1,0 +1,55 @@
+#pragma once
+/* Follows the allocations of a program and of all that descend from it.
+ *
+ * Makes the shared memory, tells which environment a program must be started with so that the
+ * agent in it finds that memory, drains the rings on a thread of its own and puts what it learns
+ * into the stream: the sample set "heap", series and counters. docs/memory.md says what each
+ * value means and how questions are answered from them. */
+
+#include <stdint.h>
+
+#include "collector/stream/stream.h"
+#include "common/base/status.h"
+
+enum heap_mode { HEAP_OFF, HEAP_SAMPLED, HEAP_EXACT };
+
+struct heap_options {
+    enum heap_mode mode;
+    uint64_t every_bytes;   /* sampled: mean distance of samples; 0 = 512 KiB */
+    uint64_t interval_ns;   /* between rows of the same stack; 0 = 100 ms */
+    uint32_t temporary_len; /* a block freed before so many later allocations is temporary; 0 = 1 */
+    const char *agent_path; /* libheliograph-agent.so; NULL = beside the running program */
+};
+
+/* What was learned so far; counts of sampled mode are estimates. */
+struct heap_totals {
+    uint64_t allocated_bytes, allocations, freed_bytes, frees;
+    uint64_t in_use_bytes, peak_bytes; /* of all processes, those that ended left out */
+    uint64_t events;                   /* records drained */
+    uint64_t lost;            /* events that found no room or came in a signal handler: gaps */
+    uint64_t unknown_frees;   /* of blocks from before the agent came */
+    uint64_t inherited_frees; /* in a forked child, of its parent's blocks */
+    uint64_t waits;           /* times a thread waited for a full ring */
+    uint64_t processes, threads, stacks;
+    uint64_t table_bytes; /* held by the collector for live blocks and stacks */
+};
+
+struct heap;
+
+/* Starts draining. STATUS_NOT_FOUND when there is no agent library, STATUS_USAGE for HEAP_OFF. The
+ * stream must outlive the heap. */
+enum status heap_open(struct heap **out, struct stream *stream, const struct heap_options *options,
+                      struct error *err);
+
+/* "LD_PRELOAD=...", "HELIOGRAPH_AGENT=...", NULL: to be set in the program that is started
+ * (target_options.env). Valid until heap_close. */
+const char *const *heap_environment(const struct heap *h);
+
+/* Drains everything written so far and puts it into the stream; also done by heap_close. */
+void heap_flush(struct heap *h);
+
+void heap_totals(struct heap *h, struct heap_totals *out);
+
+/* Lets the agents go (they stop recording, the programs run on), drains what is left, frees.
+ * Takes NULL. */
+void heap_close(struct heap *h);
