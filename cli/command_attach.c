@@ -19,7 +19,7 @@ static int attach(const struct args *args)
         return status_exit_code(STATUS_USAGE);
     }
     struct profiling p;
-    enum status st = profiling_prepare(&p, args, &err);
+    enum status st = profiling_prepare(&p, args, true, &err);
     if (st != STATUS_OK) {
         log_error("%s", err.text);
         return status_exit_code(st);
@@ -35,7 +35,6 @@ static int attach(const struct args *args)
         profiling_finish(&p);
         return status_exit_code(st);
     }
-    p.is_attached = true;
     profiling_follow(&p);
     return profiling_finish(&p);
 }

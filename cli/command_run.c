@@ -6,24 +6,18 @@
 #include "cli/session.h"
 #include "common/base/log.h"
 
-static enum status spawn_target(struct target **out, const struct args *args, struct error *err)
-{
-    struct target_options options = {.follow_children = args_flag(args, "children", true)};
-    return target_spawn(out, args->words, &options, err);
-}
-
 static int run(const struct args *args)
 {
     struct error err;
     struct profiling p;
-    enum status st = profiling_prepare(&p, args, &err);
+    enum status st = profiling_prepare(&p, args, false, &err);
     if (st != STATUS_OK) {
         log_error("%s", err.text);
         return status_exit_code(st);
     }
-    p.plan.argv = args->words;
-    p.plan.argc = args->words_len;
-    st = spawn_target(&p.target, args, &err);
+    struct target_options options = {.follow_children = args_flag(args, "children", true),
+                                     .env = session_environment(p.session)};
+    st = target_spawn(&p.target, args->words, &options, &err);
     if (st == STATUS_OK)
         st = profiling_start(&p, &err);
     if (st != STATUS_OK) {

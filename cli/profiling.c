@@ -35,14 +35,19 @@ static bool next_signal(struct profiling *p, struct signalfd_siginfo *info)
     return p->signal_fd >= 0 && read(p->signal_fd, info, sizeof(*info)) == (ssize_t)sizeof(*info);
 }
 
-enum status profiling_prepare(struct profiling *p, const struct args *args, struct error *err)
+enum status profiling_prepare(struct profiling *p, const struct args *args, bool is_attached,
+                              struct error *err)
 {
-    *p = (struct profiling){.args = args, .signal_fd = -1, .end_reason = "exited"};
+    *p = (struct profiling){
+        .args = args, .signal_fd = -1, .end_reason = "exited", .is_attached = is_attached};
     enum status st = session_plan_read(&p->plan, args, err);
     if (st == STATUS_OK)
         st = args_seconds(args, "duration", &p->duration_s, err);
     if (st != STATUS_OK)
         return st;
+    p->plan.is_attached = is_attached;
+    p->plan.argv = args->words;
+    p->plan.argc = args->words_len;
     if (p->plan.is_quiet)
         log_set_level(LOG_WARN);
     bool may_open = args_flag(args, "open", true);
@@ -56,7 +61,10 @@ enum status profiling_prepare(struct profiling *p, const struct args *args, stru
         p->has_server = true;
         p->plan.server_url = p->server.url;
     }
-    return STATUS_OK;
+    st = session_new(&p->session, &p->plan, err);
+    if (st != STATUS_OK)
+        embedded_stop(&p->server);
+    return st;
 }
 
 void profiling_name_process(struct profiling *p, pid_t pid)
@@ -75,9 +83,12 @@ enum status profiling_start(struct profiling *p, struct error *err)
 {
     enum status st = take_signals(p, err);
     if (st == STATUS_OK)
-        st = session_open(&p->session, p->target, &p->plan, err);
-    if (st != STATUS_OK)
+        st = session_open(p->session, p->target, err);
+    if (st != STATUS_OK) {
+        session_free(p->session);
+        p->session = NULL;
         return st;
+    }
     const char *url = session_url(p->session);
     if (*url) {
         log_info("watching process %d live at %s", (int)target_root(p->target), url);
@@ -180,6 +191,7 @@ int profiling_finish(struct profiling *p)
         if (p->has_server && p->is_viewer_wanted)
             serve_until_signal(p);
     }
+    session_free(p->session);
     embedded_stop(&p->server);
     if (p->signal_fd >= 0)
         close(p->signal_fd);

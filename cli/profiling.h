@@ -1,7 +1,7 @@
 #pragma once
 /* The course of `run` and `attach`: server, session, following the target, the end.
  *
- * Prepare, set `target` (and plan.argv), start, follow, finish. Finish takes whatever state the
+ * Prepare, set `target`, start, follow, finish. Finish takes whatever state the
  * others left and gives the exit code. */
 
 #include <stdbool.h>
@@ -28,8 +28,9 @@ struct profiling {
     char attached_command[TARGET_COMMAND_MAX];
 };
 
-/* Reads the options and starts the server when one is needed. */
-enum status profiling_prepare(struct profiling *p, const struct args *args, struct error *err);
+/* Reads the options, starts the server when one is needed, makes the session ready. */
+enum status profiling_prepare(struct profiling *p, const struct args *args, bool is_attached,
+                              struct error *err);
 
 /* Names an attached process by its command line. */
 void profiling_name_process(struct profiling *p, pid_t pid);

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "cli/version.h"
+#include "collector/heap/heap.h"
 #include "collector/procstat/procstat.h"
 #include "collector/sampler/sampler.h"
 #include "collector/stream/stream.h"
@@ -28,7 +29,8 @@ struct session {
     struct uplink *uplink;
     struct sampler *sampler;
     struct procstat *procstat;
-    bool is_quiet;
+    struct heap *heap;
+    const struct session_plan *plan;
     atomic_bool is_stopped;
 
     char id[IDENT_CHARS + 1];
@@ -57,11 +59,14 @@ enum status session_plan_read(struct session_plan *out, const struct args *args,
         .rate_hz = 100,
         .mode = args_text(args, "mode"),
         .interval_s = 0.1,
+        .memory = args_text(args, "memory"),
         .is_quiet = args_flag(args, "quiet", false),
     };
     enum status st = args_number(args, "rate", 0.1, 100000, &plan.rate_hz, err);
     if (st == STATUS_OK)
         st = args_seconds(args, "interval", &plan.interval_s, err);
+    if (st == STATUS_OK)
+        st = args_size(args, "memory-every", &plan.memory_every, err);
     if (st == STATUS_OK && plan.interval_s < 0.01)
         st = error_set(err, STATUS_USAGE, "--interval is at least 10ms");
     if (st != STATUS_OK)
@@ -71,6 +76,10 @@ enum status session_plan_read(struct session_plan *out, const struct args *args,
     if (strcmp(plan.mode, "wall") != 0 && strcmp(plan.mode, "cpu") != 0 &&
         strcmp(plan.mode, "gil") != 0)
         return error_set(err, STATUS_USAGE, "--mode is wall, cpu or gil, not \"%s\"", plan.mode);
+    if (plan.memory && strcmp(plan.memory, "off") != 0 && strcmp(plan.memory, "sampled") != 0 &&
+        strcmp(plan.memory, "exact") != 0)
+        return error_set(err, STATUS_USAGE, "--memory is off, sampled or exact, not \"%s\"",
+                         plan.memory);
     if (args_flag(args, "no-stacks", false))
         plan.rate_hz = 0;
     *out = plan;
@@ -192,41 +201,76 @@ static enum status start_sampler(struct session *s, const struct session_plan *p
     return sampler_open(&s->sampler, s->target, s->stream, &options, err);
 }
 
-static void session_free(struct session *s)
+void session_free(struct session *s)
 {
+    if (!s)
+        return;
     sampler_close(s->sampler);
     procstat_close(s->procstat);
+    heap_close(s->heap);
     stream_free(s->stream);
     free(s);
 }
 
-enum status session_open(struct session **out, struct target *target,
-                         const struct session_plan *plan, struct error *err)
+/* Without --memory the allocations are followed when that can be done; with it a person wants to
+ * hear why not. */
+static enum status start_heap(struct session *s, struct error *err)
+{
+    const char *memory = s->plan->memory;
+    if (memory && strcmp(memory, "off") == 0)
+        return STATUS_OK;
+    struct heap_options options = {
+        .mode = memory && strcmp(memory, "exact") == 0 ? HEAP_EXACT : HEAP_SAMPLED,
+        .every_bytes = s->plan->memory_every,
+    };
+    enum status st = heap_open(&s->heap, s->stream, &options, err);
+    if (st == STATUS_OK || memory)
+        return st;
+    log_warn("allocations are not followed: %s", err->text);
+    return STATUS_OK;
+}
+
+enum status session_new(struct session **out, const struct session_plan *plan, struct error *err)
 {
     struct session *s = calloc(1, sizeof(*s));
     if (!s)
         return error_set(err, STATUS_NO_MEMORY, "no memory for the session");
-    s->target = target;
-    s->is_quiet = plan->is_quiet;
+    s->plan = plan;
     s->cpu_at_start_ns = clock_process_cpu_ns();
     enum status st = stream_new(&s->stream, clock_monotonic_ns(), NULL);
     if (st != STATUS_OK)
         error_set(err, st, "no memory for the stream");
-    /* Sampling begins before the server answers: nothing of the program's start is lost. */
-    if (st == STATUS_OK)
-        st = start_sampler(s, plan, err);
-    if (st == STATUS_OK) {
-        struct procstat_options options = {.interval_ns = (uint64_t)(plan->interval_s * 1e9)};
-        st = procstat_open(&s->procstat, target, s->stream, &options, err);
-    }
-    if (st == STATUS_OK)
-        st = start_uplink(s, plan, err);
+    else if (!plan->is_attached)
+        st = start_heap(s, err);
+    else if (plan->memory && strcmp(plan->memory, "off") != 0)
+        st = error_set(err, STATUS_UNSUPPORTED,
+                       "allocations can be followed only from a program's start: use heliograph run "
+                       "(attach follows stacks, RSS, PSS and USS)");
     if (st != STATUS_OK) {
         session_free(s);
         return st;
     }
     *out = s;
     return STATUS_OK;
+}
+
+const char *const *session_environment(const struct session *s)
+{
+    return s->heap ? heap_environment(s->heap) : NULL;
+}
+
+enum status session_open(struct session *s, struct target *target, struct error *err)
+{
+    s->target = target;
+    /* Sampling begins before the server answers: nothing of the program's start is lost. */
+    enum status st = start_sampler(s, s->plan, err);
+    if (st == STATUS_OK) {
+        struct procstat_options options = {.interval_ns = (uint64_t)(s->plan->interval_s * 1e9)};
+        st = procstat_open(&s->procstat, target, s->stream, &options, err);
+    }
+    if (st == STATUS_OK)
+        st = start_uplink(s, s->plan, err);
+    return st;
 }
 
 /* Once for each process and program in it. */
@@ -332,6 +376,8 @@ enum status session_close(struct session *s, int exit_status, const char *reason
     s->sampler = NULL;
     procstat_close(s->procstat);
     s->procstat = NULL;
+    heap_close(s->heap);
+    s->heap = NULL;
     *summary = (struct session_summary){
         .samples = stats.samples,
         .torn = stats.torn,

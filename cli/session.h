@@ -20,7 +20,9 @@ struct session_plan {
     double rate_hz;          /* 0 = no stacks */
     const char *mode;        /* "wall", "cpu", "gil" */
     double interval_s;       /* of the memory series */
-    bool is_quiet;
+    const char *memory;      /* "off", "sampled", "exact"; NULL = sampled if there is an agent */
+    uint64_t memory_every;   /* bytes between samples; 0 = the agent's own */
+    bool is_quiet, is_attached;
     char *const *argv; /* what the profile is of */
     int argc;
 };
@@ -37,6 +39,9 @@ struct session_plan {
         {"mode", 'm', "wall|cpu|gil", "which threads to sample: all, those on a CPU, the GIL's",   \
          "wall", NULL},                                                                            \
         {"no-stacks", 0, NULL, "follow memory only", NULL, NULL},                                  \
+        {"memory",  0,   "off|sampled|exact", "follow allocations (of a command that is started)", \
+         "sampled", NULL},                                                                         \
+        {"memory-every", 0, "BYTES", "mean distance of sampled allocations", "512KiB", NULL},      \
         {"interval", 'i', "S", "between readings of the memory's size", "0.1", NULL},              \
         {"children", 0,   NULL, "follow child processes; --no-children for the root only",         \
          NULL,       NULL},                                                                        \
@@ -50,9 +55,15 @@ struct session_plan {
 
 enum status session_plan_read(struct session_plan *out, const struct args *args, struct error *err);
 
-/* Connects (when there is a server) and starts sampling. */
-enum status session_open(struct session **out, struct target *target,
-                         const struct session_plan *plan, struct error *err);
+/* Makes ready what must be there before the target is started. The plan is borrowed until
+ * session_open. */
+enum status session_new(struct session **out, const struct session_plan *plan, struct error *err);
+
+/* What a command is to be started with so that its allocations are followed; NULL = nothing. */
+const char *const *session_environment(const struct session *s);
+
+/* Starts sampling and connects (when there is a server). */
+enum status session_open(struct session *s, struct target *target, struct error *err);
 
 /* To be called every 100 ms or so from the thread that updates the target: counters, and why a
  * process has no stacks. */
@@ -68,6 +79,9 @@ struct session_summary {
     bool has_stacks;
     char reason[TARGET_REASON_MAX]; /* why not */
 };
+
+/* Frees a session that was not opened. Takes NULL. */
+void session_free(struct session *s);
 
 /* Sends the rest and frees. `exit_status` as in wire_bye; STATUS_UNREACHABLE when the server did
  * not acknowledge all of it. */
