@@ -40,7 +40,8 @@ static uint32_t *slot_for(const struct strtab *t, const char *data, size_t len, 
     size_t at = hash & (t->slots_cap - 1);
     for (; t->slots[at]; at = (at + 1) & (t->slots_cap - 1)) {
         const struct strtab_item *item = &t->items[t->slots[at] - 1];
-        if (item->hash == hash && item->len == len && memcmp(item->data, data, len) == 0)
+        if (item->hash == hash && item->len == len &&
+            (len == 0 || memcmp(item->data, data, len) == 0))
             break;
     }
     return &t->slots[at];
