@@ -1,0 +1,209 @@
+import { decodeFlame } from "./flame";
+import type {
+  Activity,
+  CallersAnswer,
+  Filter,
+  Flame,
+  LineRow,
+  Profile,
+  ProfileList,
+  SeriesData,
+  SourceAnswer,
+  SpanData,
+  TableAnswer,
+  UploadAnswer,
+} from "./types";
+
+/** A refusal with the server's own words; status 0 = no answer at all. */
+export class ApiError extends Error {
+  constructor(
+    readonly status: number,
+    readonly code: string,
+    message: string,
+    readonly detail = "",
+  ) {
+    super(message);
+  }
+}
+
+async function refusal(response: Response): Promise<ApiError> {
+  const text = await response.text().catch(() => "");
+  return refusalFrom(response.status, text);
+}
+
+function refusalFrom(status: number, text: string): ApiError {
+  try {
+    const { error } = JSON.parse(text) as {
+      error: { code: string; message: string; detail?: string };
+    };
+    return new ApiError(status, error.code, error.message, error.detail ?? "");
+  } catch {
+    return new ApiError(status, "http", `the server answered ${status}`);
+  }
+}
+
+async function ask(path: string, init: RequestInit): Promise<Response> {
+  let response: Response;
+  try {
+    response = await fetch(path, init);
+  } catch (cause) {
+    if (cause instanceof DOMException && cause.name === "AbortError") throw cause;
+    throw new ApiError(0, "unreachable", "the server does not answer");
+  }
+  if (!response.ok) throw await refusal(response);
+  return response;
+}
+
+async function askJson<T>(path: string, signal?: AbortSignal): Promise<T> {
+  const response = await ask(path, signal ? { signal } : {});
+  return (await response.json()) as T;
+}
+
+export function filterQuery(filter: Filter): URLSearchParams {
+  const query = new URLSearchParams();
+  if (filter.value) query.set("value", filter.value);
+  if (filter.from !== null) query.set("from", String(filter.from));
+  if (filter.to !== null) query.set("to", String(filter.to));
+  if (filter.threads.length) query.set("thread", filter.threads.join(","));
+  if (filter.processes.length) query.set("process", filter.processes.join(","));
+  if (filter.states.length) query.set("state", filter.states.join(","));
+  if (filter.focus !== null) query.set("focus", String(filter.focus));
+  if (filter.hide.length) query.set("hide", filter.hide.join(","));
+  return query;
+}
+
+function profilePath(id: string, question = ""): string {
+  return `/api/v1/profiles/${encodeURIComponent(id)}${question ? `/${question}` : ""}`;
+}
+
+export function listProfiles(
+  query: { q?: string; cursor?: string; limit?: number },
+  signal?: AbortSignal,
+): Promise<ProfileList> {
+  const search = new URLSearchParams();
+  if (query.q) search.set("q", query.q);
+  if (query.cursor) search.set("cursor", query.cursor);
+  if (query.limit) search.set("limit", String(query.limit));
+  return askJson(`/api/v1/profiles?${search}`, signal);
+}
+
+export async function deleteProfile(id: string): Promise<void> {
+  await ask(profilePath(id), { method: "DELETE" });
+}
+
+export async function renameProfile(id: string, name: string): Promise<void> {
+  await ask(profilePath(id), {
+    method: "PATCH",
+    headers: { "Content-Type": "application/json" },
+    body: JSON.stringify({ name }),
+  });
+}
+
+/** Fetch tells nothing about how far an upload is; XMLHttpRequest does. */
+export function uploadProfile(
+  file: File,
+  onProgress: (sent: number, total: number) => void,
+  signal: AbortSignal,
+): Promise<UploadAnswer> {
+  return new Promise((resolve, reject) => {
+    const request = new XMLHttpRequest();
+    request.open("POST", `/api/v1/profiles?name=${encodeURIComponent(file.name)}`);
+    request.setRequestHeader("Content-Type", "application/octet-stream");
+    request.upload.onprogress = (event) => onProgress(event.loaded, file.size);
+    request.onload = () => {
+      if (request.status === 201) resolve(JSON.parse(request.responseText) as UploadAnswer);
+      else reject(refusalFrom(request.status, request.responseText));
+    };
+    request.onerror = () =>
+      reject(new ApiError(0, "unreachable", "the connection broke while sending"));
+    request.onabort = () => reject(new DOMException("stopped", "AbortError"));
+    signal.addEventListener("abort", () => request.abort());
+    request.send(file);
+  });
+}
+
+/** The questions about one profile; a saved page with its data inside answers them too. */
+export interface ProfileSource {
+  readonly id: string;
+  profile(signal?: AbortSignal): Promise<Profile>;
+  flame(
+    filter: Filter,
+    options: { invert: boolean; min: number },
+    signal?: AbortSignal,
+  ): Promise<Flame>;
+  table(filter: Filter, signal?: AbortSignal): Promise<TableAnswer>;
+  callers(filter: Filter, fn: number, signal?: AbortSignal): Promise<CallersAnswer>;
+  lines(filter: Filter, fn: number, signal?: AbortSignal): Promise<LineRow[]>;
+  source(fn: number, signal?: AbortSignal): Promise<SourceAnswer | null>;
+  series(
+    names: string[],
+    process: "tree" | "any",
+    window: { from: number | null; to: number | null },
+    points: number,
+    signal?: AbortSignal,
+  ): Promise<SeriesData[]>;
+  spans(signal?: AbortSignal): Promise<SpanData[]>;
+  activity(
+    buckets: number,
+    window: { from: number | null; to: number | null },
+    signal?: AbortSignal,
+  ): Promise<Activity>;
+  exportUrl(format: string): string;
+}
+
+export function serverSource(id: string): ProfileSource {
+  const path = (question: string, query: URLSearchParams) => {
+    const text = query.toString();
+    return profilePath(id, question) + (text ? `?${text}` : "");
+  };
+  return {
+    id,
+    profile: (signal) => askJson(profilePath(id), signal),
+    async flame(filter, options, signal) {
+      const query = filterQuery(filter);
+      if (options.invert) query.set("invert", "1");
+      if (options.min > 0) query.set("min", String(options.min));
+      const response = await ask(path("flame", query), signal ? { signal } : {});
+      return decodeFlame(await response.arrayBuffer());
+    },
+    table: (filter, signal) => askJson(path("table", filterQuery(filter)), signal),
+    callers(filter, fn, signal) {
+      const query = filterQuery(filter);
+      query.set("function", String(fn));
+      return askJson(path("callers", query), signal);
+    },
+    async lines(filter, fn, signal) {
+      const query = filterQuery(filter);
+      query.set("function", String(fn));
+      return (await askJson<{ lines: LineRow[] }>(path("lines", query), signal)).lines;
+    },
+    async source(fn, signal) {
+      try {
+        return await askJson<SourceAnswer>(
+          path("source", new URLSearchParams({ function: String(fn) })),
+          signal,
+        );
+      } catch (cause) {
+        if (cause instanceof ApiError && cause.status === 404) return null;
+        throw cause;
+      }
+    },
+    async series(names, process, window, points, signal) {
+      const query = new URLSearchParams({ points: String(points) });
+      if (names.length) query.set("name", names.join(","));
+      if (process === "tree") query.set("process", "all");
+      if (window.from !== null) query.set("from", String(window.from));
+      if (window.to !== null) query.set("to", String(window.to));
+      return (await askJson<{ series: SeriesData[] }>(path("series", query), signal)).series;
+    },
+    spans: async (signal) =>
+      (await askJson<{ spans: SpanData[] }>(path("spans", new URLSearchParams()), signal)).spans,
+    activity(buckets, window, signal) {
+      const query = new URLSearchParams({ buckets: String(buckets) });
+      if (window.from !== null) query.set("from", String(window.from));
+      if (window.to !== null) query.set("to", String(window.to));
+      return askJson(path("activity", query), signal);
+    },
+    exportUrl: (format) => path("export", new URLSearchParams({ format })),
+  };
+}

@@ -1,0 +1,253 @@
+/** What the server says, word for word as docs/api.md has it. */
+
+export interface ProfileRow {
+  id: string;
+  name: string;
+  format: string;
+  producer: string;
+  state: ProfileState;
+  created_unix_ms: number;
+  duration_s: number;
+  samples: number;
+  bytes: number;
+  peak_rss_bytes: number;
+  shapes: string[];
+  tags: Record<string, string>;
+  summary: string;
+}
+
+export type ProfileState = "live" | "complete" | "interrupted" | "imported";
+
+export interface ProfileList {
+  profiles: ProfileRow[];
+  next: string;
+}
+
+export interface ValueInfo {
+  key: string;
+  set: string;
+  name: string;
+  unit: string;
+  total: number;
+  samples: number;
+  default: boolean;
+  estimated: boolean;
+}
+
+export interface ProcessInfo {
+  index: number;
+  pid: number;
+  parent_pid: number;
+  command: string;
+  runtime: string;
+  start_s: number;
+  end_s: number;
+}
+
+export interface ThreadInfo {
+  index: number;
+  process: number;
+  tid: number;
+  name: string;
+  samples: number;
+}
+
+export interface Notice {
+  severity: number;
+  code: string;
+  text: string;
+  time_s: number;
+}
+
+export interface Profile {
+  id: string;
+  name: string;
+  state: ProfileState;
+  rev: number;
+  format: string;
+  producer: string;
+  mode: string;
+  host: string;
+  pid: number;
+  argv: string[];
+  runtime: string;
+  created_unix_ms: number;
+  start_unix_ms: number;
+  duration_s: number;
+  rate_hz: number;
+  shapes: string[];
+  summary: string;
+  values: ValueInfo[];
+  processes: ProcessInfo[];
+  threads: ThreadInfo[];
+  counters: Record<string, number>;
+  notices: Notice[];
+  tags: Record<string, string>;
+}
+
+export interface FlameHead {
+  rev: number;
+  value: string;
+  unit: string;
+  total: number;
+  scale: number;
+  samples: number;
+  from_s: number;
+  to_s: number;
+  rows: number[];
+  nodes: number;
+  pruned: number;
+  truncated_depth: number;
+  estimated: boolean;
+  flags: boolean;
+  functions: {
+    id: number[];
+    name: string[];
+    file: number[];
+    line: number[];
+    kind: number[];
+    module: number[];
+  };
+  files: string[];
+  modules: string[];
+}
+
+/** One depth of a flame graph: boxes in order of x0, function = position in head.functions. */
+export interface FlameRow {
+  x0: Uint32Array;
+  x1: Uint32Array;
+  fn: Uint32Array;
+  flags: Uint32Array | null;
+}
+
+export interface Flame {
+  head: FlameHead;
+  rows: FlameRow[];
+}
+
+export interface TableColumns {
+  id: number[];
+  name: string[];
+  file: string[];
+  line: number[];
+  kind: number[];
+  module: string[];
+  self?: number[];
+  total?: number[];
+  samples_self?: number[];
+  samples_total?: number[];
+  ncalls?: number[];
+  primitive_calls?: number[];
+  tottime?: number[];
+  cumtime?: number[];
+}
+
+export interface TableAnswer {
+  rev: number;
+  shape: "stacks" | "call-graph";
+  unit: string;
+  total: number;
+  samples_total: number;
+  rows: number;
+  columns: TableColumns;
+}
+
+export interface CallerRow {
+  id: number;
+  name: string;
+  file: string;
+  line: number;
+  self: number;
+  total: number;
+  ncalls?: number;
+}
+
+export interface CallersAnswer {
+  rev: number;
+  function: CallerRow & { kind?: number; module?: string };
+  callers: CallerRow[];
+  callees: CallerRow[];
+}
+
+export interface LineRow {
+  line: number;
+  self?: number;
+  total?: number;
+  hits?: number;
+  time_s?: number;
+  memory_bytes?: number;
+  increment_bytes?: number;
+}
+
+export interface SourceAnswer {
+  file: string;
+  first_line: number;
+  text: string;
+}
+
+export interface SeriesData {
+  name: string;
+  unit: string;
+  process: number | null;
+  t: number[];
+  v: number[];
+  min?: number[];
+  max?: number[];
+  total_points: number;
+}
+
+export interface SpanData {
+  name: string;
+  begin_s: number;
+  end_s: number;
+  process: number;
+  thread: number;
+  begin_value: number;
+  end_value: number;
+  level: number;
+}
+
+export interface ActivityThread {
+  thread: number;
+  oncpu: number[];
+  gil: number[];
+  wants: number[];
+  idle: number[];
+}
+
+export interface Activity {
+  t0: number;
+  t1: number;
+  buckets: number;
+  threads: ActivityThread[];
+}
+
+export interface LiveMessage {
+  rev: number;
+  state: ProfileState;
+  duration_s: number;
+  samples: number;
+  threads: number;
+  counters: Record<string, number>;
+  summary: string;
+  rss_bytes: number;
+}
+
+export interface UploadAnswer {
+  id: string;
+  url: string;
+  format: string;
+  warnings: string[];
+}
+
+/** The filter every question takes; empty fields are left out of the address. */
+export interface Filter {
+  value: string;
+  from: number | null;
+  to: number | null;
+  threads: number[];
+  processes: number[];
+  states: string[];
+  focus: number | null;
+  hide: number[];
+}

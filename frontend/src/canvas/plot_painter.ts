@@ -1,0 +1,257 @@
+import type { Tokens } from "./colours";
+import { byteTicks, niceTicks, timeTicks, toPixel, type Scale } from "./scale";
+
+export interface PlotLine {
+  t: readonly number[];
+  v: readonly number[];
+  /** Range of the bucket each point stands for. */
+  min?: readonly number[] | undefined;
+  max?: readonly number[] | undefined;
+  colour: string;
+  isArea: boolean;
+  axis: "left" | "right";
+}
+
+export interface PlotSpan {
+  from: number;
+  to: number;
+  name: string;
+  level: number;
+}
+
+export interface PlotScene {
+  lines: readonly PlotLine[];
+  spans: readonly PlotSpan[];
+  peak: { t: number; v: number; label: string } | null;
+  from: number;
+  to: number;
+  isBytes: boolean;
+  left(value: number): string;
+  right: ((value: number) => string) | null;
+  time(seconds: number): string;
+  /** Top of the right axis at least; 100 for percent. */
+  rightAtLeast: number;
+}
+
+export const PLOT_BOTTOM = 18;
+
+export interface PlotScales {
+  x: Scale;
+  left: Scale;
+  right: Scale;
+}
+
+/** Series over time. Returns the scales for whoever turns pixels into times. */
+export function drawPlot(
+  canvas: HTMLCanvasElement,
+  scene: PlotScene,
+  tokens: Tokens,
+  width: number,
+  height: number,
+  ratio: number,
+): PlotScales {
+  const x: Scale = { from: scene.from, to: scene.to, start: 0, end: width };
+  const bottom = height - PLOT_BOTTOM;
+  const left: Scale = { from: 0, to: topOf(scene, "left") * 1.12 || 1, start: bottom, end: 0 };
+  const right: Scale = {
+    from: 0,
+    to: Math.max(scene.rightAtLeast, topOf(scene, "right")) * 1.12 || 1,
+    start: bottom,
+    end: 0,
+  };
+  const context = canvas.getContext("2d");
+  if (!context) return { x, left, right };
+  canvas.width = Math.max(1, Math.round(width * ratio));
+  canvas.height = Math.max(1, Math.round(height * ratio));
+  context.setTransform(ratio, 0, 0, ratio, 0, 0);
+  context.font = `11px ${tokens.font}`;
+
+  drawGrid(context, scene, tokens, x, left, width, bottom);
+  for (const line of scene.lines) drawLine(context, line, x, line.axis === "left" ? left : right, bottom);
+  drawSpans(context, scene, tokens, x, bottom);
+  drawAxisText(context, scene, tokens, x, left, right, width, height);
+  if (scene.peak && scene.peak.t >= scene.from && scene.peak.t <= scene.to)
+    drawPeak(context, scene.peak, tokens, x, left, width);
+  return { x, left, right };
+}
+
+function topOf(scene: PlotScene, axis: "left" | "right"): number {
+  let top = 0;
+  for (const line of scene.lines) {
+    if (line.axis !== axis) continue;
+    for (const value of line.max ?? line.v) if (value > top) top = value;
+  }
+  return top;
+}
+
+function ticksOf(scene: PlotScene, left: Scale, bottom: number): number[] {
+  const most = Math.max(1, Math.floor(bottom / 32));
+  return scene.isBytes ? byteTicks(0, left.to, most) : niceTicks(0, left.to, most);
+}
+
+function drawGrid(
+  context: CanvasRenderingContext2D,
+  scene: PlotScene,
+  tokens: Tokens,
+  x: Scale,
+  left: Scale,
+  width: number,
+  bottom: number,
+): void {
+  context.strokeStyle = tokens.line;
+  context.lineWidth = 1;
+  context.beginPath();
+  for (const tick of ticksOf(scene, left, bottom)) {
+    const y = Math.round(toPixel(left, tick)) + 0.5;
+    context.moveTo(0, y);
+    context.lineTo(width, y);
+  }
+  context.moveTo(0, bottom + 0.5);
+  context.lineTo(width, bottom + 0.5);
+  context.stroke();
+  context.beginPath();
+  for (const tick of timeTicks(x.from, x.to, Math.max(1, Math.floor(width / 110)))) {
+    const at = Math.round(toPixel(x, tick)) + 0.5;
+    context.moveTo(at, bottom);
+    context.lineTo(at, bottom + 4);
+  }
+  context.stroke();
+}
+
+function drawLine(
+  context: CanvasRenderingContext2D,
+  line: PlotLine,
+  x: Scale,
+  y: Scale,
+  bottom: number,
+): void {
+  const count = Math.min(line.t.length, line.v.length);
+  if (count === 0) return;
+  const px = (i: number) => toPixel(x, line.t[i] as number);
+  const py = (v: number) => toPixel(y, v);
+  context.lineJoin = "round";
+  if (line.isArea) {
+    context.beginPath();
+    context.moveTo(px(0), bottom);
+    for (let i = 0; i < count; i++) context.lineTo(px(i), py(line.v[i] as number));
+    context.lineTo(px(count - 1), bottom);
+    context.closePath();
+    const shade = context.createLinearGradient(0, 0, 0, bottom);
+    shade.addColorStop(0, line.colour);
+    shade.addColorStop(1, `${line.colour}1a`);
+    context.globalAlpha = 0.34;
+    context.fillStyle = shade;
+    context.fill();
+    context.globalAlpha = 1;
+  }
+  if (line.min && line.max) {
+    context.beginPath();
+    for (let i = 0; i < count; i++) context.lineTo(px(i), py(line.max[i] ?? 0));
+    for (let i = count - 1; i >= 0; i--) context.lineTo(px(i), py(line.min[i] ?? 0));
+    context.closePath();
+    context.globalAlpha = 0.28;
+    context.fillStyle = line.colour;
+    context.fill();
+    context.globalAlpha = 1;
+  }
+  context.strokeStyle = line.colour;
+  context.lineWidth = line.isArea ? 1.75 : 1.2;
+  context.globalAlpha = line.axis === "right" ? 0.75 : 1;
+  context.beginPath();
+  for (let i = 0; i < count; i++) context.lineTo(px(i), py(line.v[i] as number));
+  if (count === 1) context.lineTo(px(0) + 1, py(line.v[0] as number));
+  context.stroke();
+  context.globalAlpha = 1;
+}
+
+/** mprof's brackets: where a function ran. */
+function drawSpans(
+  context: CanvasRenderingContext2D,
+  scene: PlotScene,
+  tokens: Tokens,
+  x: Scale,
+  bottom: number,
+): void {
+  scene.spans.forEach((span, i) => {
+    const from = toPixel(x, span.from);
+    const to = toPixel(x, Math.min(span.to, scene.to));
+    if (to < 0 || from > x.end) return;
+    const y = bottom - 5 - (span.level % 4) * 7;
+    const colour = tokens.plot[(i + 2) % tokens.plot.length] ?? tokens.ink;
+    context.strokeStyle = colour;
+    context.lineWidth = 2;
+    context.beginPath();
+    context.moveTo(from, y - 3);
+    context.lineTo(from, y + 3);
+    context.moveTo(from, y);
+    context.lineTo(to, y);
+    context.moveTo(to, y - 3);
+    context.lineTo(to, y + 3);
+    context.stroke();
+  });
+}
+
+function drawAxisText(
+  context: CanvasRenderingContext2D,
+  scene: PlotScene,
+  tokens: Tokens,
+  x: Scale,
+  left: Scale,
+  right: Scale,
+  width: number,
+  height: number,
+): void {
+  const bottom = height - PLOT_BOTTOM;
+  context.fillStyle = tokens.inkSoft;
+  context.strokeStyle = `rgb(${tokens.background.join(" ")})`;
+  context.lineWidth = 3;
+  context.textBaseline = "alphabetic";
+  context.textAlign = "left";
+  const write = (text: string, at: number, y: number) => {
+    context.strokeText(text, at, y);
+    context.fillText(text, at, y);
+  };
+  for (const tick of ticksOf(scene, left, bottom)) {
+    const y = toPixel(left, tick);
+    if (tick > 0 && y > 11) write(scene.left(tick), 6, y - 3);
+  }
+  if (scene.right && scene.lines.some((l) => l.axis === "right")) {
+    context.textAlign = "right";
+    for (const tick of niceTicks(0, right.to, Math.max(1, Math.floor(bottom / 40)))) {
+      const y = toPixel(right, tick);
+      if (tick > 0 && y > 22) write(scene.right(tick), width - 6, y - 3);
+    }
+  }
+  const times = timeTicks(x.from, x.to, Math.max(1, Math.floor(width / 110)));
+  for (const tick of times) {
+    const at = toPixel(x, tick);
+    context.textAlign = at < 24 ? "left" : at > width - 24 ? "right" : "center";
+    context.fillText(scene.time(tick), Math.min(Math.max(at, 6), width - 6), height - 4);
+  }
+}
+
+function drawPeak(
+  context: CanvasRenderingContext2D,
+  peak: { t: number; v: number; label: string },
+  tokens: Tokens,
+  x: Scale,
+  left: Scale,
+  width: number,
+): void {
+  const at = toPixel(x, peak.t);
+  const y = toPixel(left, peak.v);
+  context.fillStyle = tokens.ink;
+  context.beginPath();
+  context.arc(at, y, 3.2, 0, Math.PI * 2);
+  context.fill();
+  const room = context.measureText(peak.label).width;
+  const isLeft = at + room + 14 > width - 170 && at - room - 12 > 60;
+  context.textAlign = isLeft ? "right" : "left";
+  context.textBaseline = "middle";
+  context.lineWidth = 3;
+  context.strokeStyle = `rgb(${tokens.background.join(" ")})`;
+  const labelX = isLeft ? at - 8 : at + 8;
+  const labelY = Math.max(9, y - 2);
+  context.strokeText(peak.label, labelX, labelY);
+  context.fillText(peak.label, labelX, labelY);
+}

@@ -1,0 +1,18 @@
+import "./state/theme";
+import { LibraryPage } from "./views/library_page";
+import { openProfile } from "./views/profile_page";
+import { el, fill } from "./widgets/dom";
+import { stateCard } from "./widgets/notice";
+
+const profile = /^\/p\/([^/]+)\/?$/.exec(location.pathname);
+if (profile?.[1]) void openProfile(decodeURIComponent(profile[1]));
+else if (location.pathname === "/") new LibraryPage();
+else
+  fill(
+    document.body,
+    el(
+      "main",
+      {},
+      stateCard("bad", "There is no such page", el("p", {}, el("a", { href: "/" }, "All profiles"))),
+    ),
+  );

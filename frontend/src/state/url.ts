@@ -1,0 +1,160 @@
+/**
+ * What the page shows, as its address says it (docs/api.md, last section). Fields that have their
+ * usual value are left out, so that a link is as short as what it says.
+ */
+
+export const VIEWS = [
+  "sunburst",
+  "flame",
+  "table",
+  "callers",
+  "lines",
+  "memory",
+  "threads",
+] as const;
+export type ViewName = (typeof VIEWS)[number];
+
+export type ThemeChoice = "system" | "light" | "dark";
+
+export interface ViewState {
+  view: ViewName;
+  value: string;
+  /** Function ids from below the root to the chosen box. */
+  root: number[];
+  q: string;
+  from: number | null;
+  to: number | null;
+  sort: string;
+  threads: number[];
+  processes: number[];
+  states: string[];
+  invert: boolean;
+  isFlipped: boolean; // flames grow upwards
+  sel: number | null;
+  focus: number | null;
+  hide: number[];
+  colour: "package" | "kind" | "self";
+  rings: number; // 0 = as many as fit
+  theme: ThemeChoice | null; // null = the person's own
+}
+
+export const USUAL: ViewState = {
+  view: "sunburst",
+  value: "",
+  root: [],
+  q: "",
+  from: null,
+  to: null,
+  sort: "",
+  threads: [],
+  processes: [],
+  states: [],
+  invert: false,
+  isFlipped: false,
+  sel: null,
+  focus: null,
+  hide: [],
+  colour: "package",
+  rings: 0,
+  theme: null,
+};
+
+const ids = (text: string | null, separator: string): number[] =>
+  text
+    ? text
+        .split(separator)
+        .map(Number)
+        .filter((n) => Number.isSafeInteger(n) && n >= 0)
+        .slice(0, 65536)
+    : [];
+
+function seconds(text: string | null): number | null {
+  if (text === null || text === "") return null;
+  const value = Number(text);
+  return Number.isFinite(value) ? value : null;
+}
+
+function oneOf<T extends string>(text: string | null, words: readonly T[], usual: T): T {
+  return words.find((w) => w === text) ?? usual;
+}
+
+/** Anything that makes no sense in a link counts as not said. */
+export function parseState(hash: string): ViewState {
+  const query = new URLSearchParams(hash.replace(/^#/, ""));
+  const one = ids(query.get("sel"), ",")[0];
+  const focus = ids(query.get("focus"), ",")[0];
+  const rings = Number(query.get("rings") ?? 0);
+  let from = seconds(query.get("from"));
+  let to = seconds(query.get("to"));
+  if (from !== null && to !== null && to <= from) from = to = null;
+  const theme = query.get("theme");
+  return {
+    view: oneOf(query.get("view"), VIEWS, USUAL.view),
+    value: query.get("value") ?? "",
+    root: ids(query.get("root"), "."),
+    q: query.get("q") ?? "",
+    from,
+    to,
+    sort: query.get("sort") ?? "",
+    threads: ids(query.get("thread"), ","),
+    processes: ids(query.get("process"), ","),
+    states: (query.get("state") ?? "").split(",").filter((s) => /^(oncpu|gil|wantsgil|gc)$/.test(s)),
+    invert: query.get("invert") === "1",
+    isFlipped: query.get("flip") === "1",
+    sel: one ?? null,
+    focus: focus ?? null,
+    hide: ids(query.get("hide"), ","),
+    colour: oneOf(query.get("colour"), ["package", "kind", "self"] as const, "package"),
+    rings: Number.isInteger(rings) && rings > 0 && rings <= 64 ? rings : 0,
+    theme: theme ? oneOf(theme, ["system", "light", "dark"] as const, "system") : null,
+  };
+}
+
+export function printState(state: ViewState): string {
+  const query = new URLSearchParams();
+  const put = (key: string, text: string) => {
+    if (text) query.set(key, text);
+  };
+  const round = (n: number) => String(Number(n.toFixed(6)));
+  put("view", state.view === USUAL.view ? "" : state.view);
+  put("value", state.value);
+  put("root", state.root.join("."));
+  put("q", state.q);
+  put("from", state.from === null ? "" : round(state.from));
+  put("to", state.to === null ? "" : round(state.to));
+  put("sort", state.sort);
+  put("thread", state.threads.join(","));
+  put("process", state.processes.join(","));
+  put("state", state.states.join(","));
+  put("invert", state.invert ? "1" : "");
+  put("flip", state.isFlipped ? "1" : "");
+  put("sel", state.sel === null ? "" : String(state.sel));
+  put("focus", state.focus === null ? "" : String(state.focus));
+  put("hide", state.hide.join(","));
+  put("colour", state.colour === "package" ? "" : state.colour);
+  put("rings", state.rings ? String(state.rings) : "");
+  put("theme", state.theme ?? "");
+  // Commas and dots need no escaping in a fragment, and links are read by people.
+  return query.toString().replaceAll("%2C", ",");
+}
+
+/** Changes that a person would want to step back over; the rest only replaces the address. */
+const STEPS: readonly (keyof ViewState)[] = [
+  "view",
+  "value",
+  "root",
+  "invert",
+  "focus",
+  "hide",
+  "threads",
+  "processes",
+  "states",
+];
+
+export function isStep(patch: Partial<ViewState>): boolean {
+  return STEPS.some((key) => key in patch);
+}
+
+export function sameIds(a: readonly number[], b: readonly number[]): boolean {
+  return a.length === b.length && a.every((id, i) => id === b[i]);
+}

@@ -1,0 +1,197 @@
+import type { Connection } from "../api/live";
+import type { Profile } from "../api/types";
+import { safeName } from "../canvas/text";
+import { formatAmount, formatClock, formatCount, formatSeconds } from "../model/format";
+import { chooseTheme, themeChoice } from "../state/theme";
+import { copyText, el, fill, icon, type IconName } from "../widgets/dom";
+import { toast } from "../widgets/notice";
+import { openMenu, type MenuItem } from "../widgets/menu";
+import { segments, type Segments } from "../widgets/segments";
+import type { Actions, Shared, View } from "./view";
+
+export interface HeaderActions extends Actions {
+  help(): void;
+  exportMenu(): MenuItem[];
+  control(command: { paused?: boolean; stop?: boolean }): void;
+}
+
+const THEMES: Record<string, [IconName, string]> = {
+  system: ["auto", "Theme: as the system"],
+  light: ["sun", "Theme: light"],
+  dark: ["moon", "Theme: dark"],
+};
+
+/** Name, one sentence that says what matters, state, and what can be done with the whole. */
+export class HeaderView implements View {
+  readonly element = el("header");
+  private readonly title = el("h1");
+  private readonly badge = el("span", { class: "badge", role: "status" });
+  private readonly verdict = el("p", { class: "verdict" });
+  private readonly facts = el("div", { class: "facts" });
+  private readonly values = el("span", { class: "values" });
+  private readonly chips = el("span", { class: "facts-chips" });
+  private readonly themeButton: HTMLButtonElement;
+  private valueSwitch: Segments<string> | null = null;
+  private valueKey = "";
+  private chipsKey = "";
+  private connection: Connection = "closed";
+  private readonly abort = new AbortController();
+
+  constructor(private readonly actions: HeaderActions) {
+    const share = el("button", { class: "button", type: "button", title: "Copy a link to exactly this view" }, icon("share"), "Share");
+    share.addEventListener("click", () => void this.share());
+    const exporter = el("button", { class: "button quiet wide", type: "button", "aria-haspopup": "menu" }, icon("download"), "Export");
+    exporter.addEventListener("click", () => {
+      const box = exporter.getBoundingClientRect();
+      openMenu(box.left, box.bottom + 4, "", actions.exportMenu());
+    });
+    this.themeButton = themeSwitch(this.abort.signal, () => actions.change({ theme: null }));
+    const help = el("button", { class: "button quiet icon", type: "button", title: "Keys and help (?)", "aria-label": "Keys and help" }, icon("help"));
+    help.addEventListener("click", () => actions.help());
+    this.element.append(
+      el(
+        "div",
+        { class: "top" },
+        logo(),
+        el("div", { class: "words" }, el("div", { class: "name-line" }, this.title, this.badge), this.verdict),
+        el("div", { class: "actions" }, exporter, share, this.themeButton, help),
+      ),
+      el("div", { class: "facts" }, this.values, this.chips),
+    );
+    this.facts = this.element.querySelector(".facts") as HTMLDivElement;
+    this.chips.style.display = "contents";
+    this.facts.setAttribute("aria-label", "Facts");
+    this.facts.setAttribute("role", "group");
+  }
+
+  setConnection(connection: Connection, profile: Profile | null): void {
+    this.connection = connection;
+    if (profile) this.updateBadge(profile);
+  }
+
+  update(shared: Shared): void {
+    const { profile } = shared;
+    const name = safeName(profile.name || profile.id);
+    this.title.textContent = name;
+    document.title = `${name} · Heliograph`;
+    this.verdict.textContent = safeName(profile.summary || usualVerdict(shared));
+    this.verdict.title = this.verdict.textContent;
+    this.updateBadge(profile);
+    this.updateValues(shared);
+    this.updateChips(shared);
+  }
+
+  destroy(): void {
+    this.abort.abort();
+  }
+
+  private updateBadge(profile: Profile): void {
+    const words: [string, string] =
+      profile.state === "live"
+        ? this.connection === "live"
+          ? ["live", "live"]
+          : this.connection === "reconnecting"
+            ? ["broken", "connection lost, trying again"]
+            : ["waiting", "connecting"]
+        : profile.state === "interrupted"
+          ? ["waiting", "interrupted"]
+          : ["", profile.state === "imported" ? "saved profile" : "complete"];
+    const text = `${words[0]} ${words[1]}`;
+    if (this.badge.dataset["words"] === text) return;
+    this.badge.dataset["words"] = text;
+    fill(this.badge, el("span", { class: `dot ${words[0]}` }), words[1]);
+    this.badge.title =
+      profile.state === "interrupted" ? "The collector vanished; everything it had sent is here." : "";
+  }
+
+  private updateValues(shared: Shared): void {
+    const { values } = shared.profile;
+    const key = values.map((v) => v.key).join();
+    if (key !== this.valueKey) {
+      this.valueKey = key;
+      this.valueSwitch =
+        values.length > 1
+          ? segments("Value", values.map((v) => ({ value: v.key, label: safeName(v.key).slice(0, 24), title: `in ${v.unit}` })), (value) =>
+              this.actions.change({ value: value === values[0]?.key ? "" : value, root: [] }),
+            )
+          : null;
+      fill(this.values, this.valueSwitch?.element);
+      this.values.hidden = !this.valueSwitch;
+    }
+    this.valueSwitch?.set(shared.state.value || values.find((v) => v.default)?.key || values[0]?.key || "");
+  }
+
+  private updateChips(shared: Shared): void {
+    const { profile, state } = shared;
+    const chips: HTMLElement[] = [];
+    const fact = (bold: string, words: string, kind = "", hint = "") =>
+      chips.push(el("span", { class: `chip ${kind}`, title: hint }, el("b", {}, bold), words));
+    const value = profile.values.find((v) => v.key === state.value) ?? profile.values.find((v) => v.default) ?? profile.values[0];
+    if (value && value.total > 0) fact(formatAmount(value.total, value.unit), value.name === "time" ? "total" : value.name);
+    const samples = value?.samples || profile.counters["samples"] || 0;
+    if (samples > 0) fact(formatCount(samples), "samples");
+    if (profile.duration_s > 0) fact(profile.duration_s < 120 ? formatSeconds(profile.duration_s) : formatClock(profile.duration_s), "long");
+    if (profile.rate_hz > 0 && profile.shapes.includes("stacks")) fact(`${formatCount(profile.rate_hz)} Hz`, profile.mode);
+    if (profile.runtime) fact(safeName(profile.runtime).slice(0, 40), "");
+    else if (profile.format && profile.format !== "heliograph") fact(safeName(profile.format).slice(0, 40), "");
+    if (profile.threads.length > 1) fact(formatCount(profile.threads.length), "threads");
+    if (profile.processes.length > 1) fact(formatCount(profile.processes.length), "processes");
+    this.honestChips(profile, fact);
+    const key = chips.map((c) => c.textContent).join("|");
+    if (key === this.chipsKey) return;
+    this.chipsKey = key;
+    fill(this.chips, ...chips);
+  }
+
+  /** What was not seen is said, never hidden. */
+  private honestChips(
+    profile: Profile,
+    fact: (bold: string, words: string, kind?: string, hint?: string) => void,
+  ): void {
+    const count = (name: string) => profile.counters[name] ?? 0;
+    if (count("torn") > 0) fact(formatCount(count("torn")), "torn", "", "The program moved on while it was read; these were thrown away, not guessed.");
+    if (count("stopped") > 0) fact(formatCount(count("stopped")), "read while stopped", "", "These samples needed the thread to be held for a moment.");
+    if (count("missed") > 0) fact(formatCount(count("missed")), "missed", "warn", "The sampler came too late for these moments.");
+    if (count("dropped") > 0) fact(formatCount(count("dropped")), "dropped", "bad", "These could not be sent or stored.");
+    if (count("gaps") > 0) fact(formatCount(count("gaps")), "gaps", "bad");
+    for (const notice of profile.notices.slice(0, 3)) {
+      const text = safeName(notice.text);
+      fact("", text.length > 90 ? `${text.slice(0, 88)}…` : text, notice.severity >= 2 ? "bad" : notice.severity === 1 ? "warn" : "", text.slice(0, 600));
+    }
+  }
+
+  private async share(): Promise<void> {
+    const isDone = await copyText(location.href);
+    toast(isDone ? "Link copied: it opens exactly this view" : "The browser did not allow copying; the link is in the address bar");
+  }
+}
+
+export function logo(): HTMLElement {
+  const source = document.querySelector<HTMLLinkElement>("link[rel=icon]")?.getAttribute("href") ?? "";
+  return el("a", { class: "logo", href: "/", title: "All profiles", "aria-label": "Heliograph: all profiles" }, el("img", { src: source, alt: "", width: 34, height: 34 }));
+}
+
+/** Light, dark, as the system: one button that steps through them. */
+export function themeSwitch(signal: AbortSignal, onChoose: () => void): HTMLButtonElement {
+  const button = el("button", { class: "button quiet icon", type: "button" });
+  const show = () => {
+    const [name, words] = THEMES[themeChoice.get()] ?? ["auto", "Theme"];
+    fill(button, icon(name));
+    button.title = words;
+    button.setAttribute("aria-label", words);
+  };
+  button.addEventListener("click", () => {
+    const order = ["system", "light", "dark"] as const;
+    chooseTheme(order[(order.indexOf(themeChoice.get()) + 1) % 3] ?? "system");
+    onChoose();
+  });
+  themeChoice.watch(show, signal);
+  show();
+  return button;
+}
+
+function usualVerdict(shared: Shared): string {
+  const { profile } = shared;
+  if (profile.state === "live") return "Collecting…";
+  return profile.argv.length ? profile.argv.join(" ") : "";
+}

@@ -1,0 +1,103 @@
+import type { LineRow } from "../api/types";
+import { safeName } from "../canvas/text";
+import { formatAmount, formatBytes, formatCount, formatSeconds } from "../model/format";
+import { el, fill } from "../widgets/dom";
+import { stateCard } from "../widgets/notice";
+import type { Actions, Shared, View } from "./view";
+
+interface LineColumn {
+  title: string;
+  get(row: LineRow): number | undefined;
+  text(value: number): string;
+}
+
+/** The code with what each line cost beside it; the numbers alone when the code is not here. */
+export class LinesView implements View {
+  readonly element = el("div", { class: "view" });
+  private readonly title = el("div", { class: "view-bar" });
+  private readonly body = el("div", { class: "lines-view", tabindex: 0, "aria-label": "Lines of the chosen function" });
+  private readonly message = el("div", { class: "stage", hidden: true });
+  private last: unknown = null;
+
+  constructor(_actions: Actions) {
+    this.element.append(this.title, el("div", { class: "stage" }, this.body, this.message));
+  }
+
+  update(shared: Shared): void {
+    const { lines, state } = shared;
+    const isReady = lines !== null && lines.fn === state.sel && (lines.rows.length > 0 || lines.source !== null);
+    this.message.hidden = isReady;
+    this.body.hidden = !isReady;
+    this.title.hidden = !isReady;
+    if (!isReady || !lines) {
+      fill(
+        this.message,
+        state.sel === null
+          ? stateCard("empty", "Choose a function", "Its lines are shown here with what each of them cost.")
+          : shared.problem
+            ? stateCard("bad", "The lines could not be read", shared.problem)
+            : lines !== null && lines.fn === state.sel
+              ? stateCard("empty", "No lines for this function", "The profile does not say which of its lines ran.")
+              : stateCard("loading", "Loading the lines"),
+      );
+      return;
+    }
+    if (lines === this.last) return;
+    this.last = lines;
+    const unit = shared.flame?.flame.head.unit ?? shared.profile.values[0]?.unit ?? "";
+    const columns = columnsOf(lines.rows, unit);
+    const byLine = new Map(lines.rows.map((r) => [r.line, r]));
+    const main = columns[0];
+    const most = main ? Math.max(...lines.rows.map((r) => main.get(r) ?? 0), 0) : 0;
+    const head = el("tr");
+    for (const column of columns) head.append(el("th", { scope: "col" }, column.title));
+    head.append(el("th", { scope: "col" }, "Line"), el("th", { scope: "col" }, lines.source ? "Code" : "Code is not stored with this profile"));
+    const rows = el("tbody");
+    const text = lines.source?.text.split("\n");
+    const numbers = text
+      ? text.map((_, i) => (lines.source?.first_line ?? 1) + i)
+      : lines.rows.map((r) => r.line).sort((a, b) => a - b);
+    for (const number of numbers) {
+      const row = byLine.get(number);
+      const share = row && main && most > 0 ? (main.get(row) ?? 0) / most : 0;
+      const heat = share > 0.6 ? 4 : share > 0.25 ? 3 : share > 0.06 ? 2 : share > 0.005 ? 1 : 0;
+      const line = el("tr", { class: heat ? `heat-${heat}` : "" });
+      for (const column of columns) {
+        const value = row ? column.get(row) : undefined;
+        line.append(el("td", {}, value === undefined || value === 0 ? "" : column.text(value)));
+      }
+      line.append(
+        el("td", { class: "no" }, String(number)),
+        el("td", { class: "code" }, safeLine(text?.[number - (lines.source?.first_line ?? 1)] ?? "")),
+      );
+      rows.append(line);
+    }
+    const position = shared.flame?.positionOf(lines.fn) ?? -1;
+    const file = lines.source?.file ?? (position >= 0 ? shared.flame?.file(position) : "") ?? "";
+    fill(this.title, el("span", { class: "mono" }, safeName(file).slice(0, 400)));
+    fill(this.body, el("table", {}, el("caption", { class: "unseen" }, "Cost of each line"), el("thead", {}, head), rows));
+    this.body.querySelector(".heat-4")?.scrollIntoView({ block: "center" });
+  }
+
+  destroy(): void {
+    fill(this.body);
+  }
+}
+
+/** Tabs stay; what would turn the line around is spelled out. */
+function safeLine(text: string): string {
+  return text.split("\t").map(safeName).join("\t").slice(0, 2000);
+}
+
+function columnsOf(rows: readonly LineRow[], unit: string): LineColumn[] {
+  const all: LineColumn[] = [
+    { title: "Self", get: (r) => r.self, text: (v) => formatAmount(v, unit) },
+    { title: "Total", get: (r) => r.total, text: (v) => formatAmount(v, unit) },
+    { title: "Hits", get: (r) => r.hits, text: formatCount },
+    { title: "Time", get: (r) => r.time_s, text: formatSeconds },
+    { title: "Per hit", get: (r) => (r.hits && r.time_s !== undefined ? r.time_s / r.hits : undefined), text: formatSeconds },
+    { title: "Memory", get: (r) => r.memory_bytes, text: formatBytes },
+    { title: "Increment", get: (r) => r.increment_bytes, text: formatBytes },
+  ];
+  return all.filter((c) => rows.some((r) => c.get(r) !== undefined && c.get(r) !== null));
+}

@@ -1,0 +1,144 @@
+import type { SeriesData } from "../api/types";
+import { formatAmount, formatBytes } from "../model/format";
+import { el, fill } from "../widgets/dom";
+import { stateCard } from "../widgets/notice";
+import { axisTime, isBytes, peakOf, plotOf, plotRange, seriesTitle, type PlotChoice } from "./series_plot";
+import { TimePlot, valueAt } from "./time_plot";
+import type { Actions, Shared, View } from "./view";
+
+const PLOT_COLOURS = 8;
+
+/** Every series there is: of the tree and of each process, to be switched on and off. */
+export class MemoryView implements View {
+  readonly element = el("div", { class: "view" });
+  private readonly plot: TimePlot;
+  private readonly numbers = el("dl", { class: "memory-numbers" });
+  private readonly keys = el("div", { class: "memory-keys", role: "group", "aria-label": "Series shown" });
+  private readonly body: HTMLElement;
+  private readonly message = el("div", { class: "stage", hidden: true });
+  private readonly table = el("div", { class: "unseen" });
+  /** What the person switched; everything else follows the usual choice. */
+  private readonly switched = new Map<string, boolean>();
+  private keysKey = "";
+  private shared: Shared | null = null;
+
+  constructor(actions: Actions) {
+    this.plot = new TimePlot("Memory over time", { brush: (from, to) => actions.change({ from, to }) });
+    this.body = el("div", { class: "memory-view" }, this.numbers, this.plot.element, this.keys);
+    this.element.append(el("div", { class: "stage" }, this.body, this.message, this.table));
+  }
+
+  update(shared: Shared): void {
+    this.shared = shared;
+    const series = shared.allSeries;
+    const isEmpty = !series || series.length === 0;
+    this.message.hidden = !isEmpty;
+    this.body.hidden = isEmpty;
+    if (isEmpty) {
+      fill(this.message, emptyCard(shared));
+      return;
+    }
+    const colours = shared.tokens.plot;
+    const all: (PlotChoice & { key: string; isOn: boolean })[] = series.map((s, i) => {
+      const key = `${s.name}/${s.process ?? ""}`;
+      return { series: s, colour: colours[i % PLOT_COLOURS] ?? "", key, isOn: this.switched.get(key) ?? isUsual(s, series) };
+    });
+    const shown = all.filter((c) => c.isOn);
+    this.plot.update(plotOf(shared, shown, plotRange(shared)));
+    this.updateKeys(all, shared);
+    this.updateNumbers(shown, shared);
+  }
+
+  destroy(): void {
+    this.plot.destroy();
+  }
+
+  picture(): HTMLCanvasElement {
+    return this.plot.picture();
+  }
+
+  private updateKeys(all: (PlotChoice & { key: string; isOn: boolean })[], shared: Shared): void {
+    const key = all.map((c) => `${c.key}${c.isOn}${c.colour}`).join("|");
+    if (key === this.keysKey) return;
+    this.keysKey = key;
+    const focused = (document.activeElement as HTMLElement | null)?.dataset["key"];
+    fill(
+      this.keys,
+      ...all.map((c) => {
+        const box = el("input", { type: "checkbox", "data-key": c.key });
+        box.checked = c.isOn;
+        box.addEventListener("change", () => {
+          this.switched.set(c.key, box.checked);
+          if (this.shared) this.update(this.shared);
+        });
+        const swatch = el("span", { class: "swatch" });
+        swatch.style.background = c.colour;
+        return el("label", {}, box, swatch, seriesTitle(c.series, shared));
+      }),
+    );
+    if (focused) this.keys.querySelector<HTMLElement>(`[data-key="${CSS.escape(focused)}"]`)?.focus();
+  }
+
+  private updateNumbers(shown: PlotChoice[], shared: Shared): void {
+    const main = shown.find((c) => isBytes(c.series))?.series;
+    const parts: HTMLElement[] = [];
+    const add = (title: string, text: string) =>
+      parts.push(el("div", {}, el("dt", {}, title), el("dd", {}, text)));
+    if (main) {
+      const { from, to } = shared.state;
+      const all = shared.profile.duration_s;
+      const peak = peakOf(main);
+      const last = main.v[main.v.length - 1];
+      if (peak) add(`peak, at ${axisTime(peak.t, all)}`, formatBytes(peak.v));
+      if (last !== undefined) add(shared.profile.state === "live" ? "now" : "at the end", formatBytes(last));
+      const begin = valueAt(main, from ?? main.t[0] ?? 0);
+      const end = valueAt(main, to ?? all);
+      const span = (to ?? all) - (from ?? main.t[0] ?? 0);
+      if (begin !== null && end !== null) {
+        const growth = end - begin;
+        add(
+          from !== null || to !== null ? "change in the window" : "change",
+          `${growth >= 0 ? "+" : ""}${formatBytes(growth)}`,
+        );
+        if (span > 0.5) add("slope", `${formatBytes(growth / span)}/s`);
+      }
+    }
+    fill(this.numbers, ...parts);
+    const body = el("tbody");
+    for (const { series } of shown) {
+      const peak = peakOf(series);
+      body.append(
+        el(
+          "tr",
+          {},
+          el("th", { scope: "row" }, seriesTitle(series, shared)),
+          el("td", {}, peak ? formatAmount(peak.v, series.unit) : "–"),
+          el("td", {}, formatAmount(series.v[series.v.length - 1] ?? Number.NaN, series.unit)),
+        ),
+      );
+    }
+    const head = el("tr");
+    for (const title of ["Series", "Peak", "Last"]) head.append(el("th", { scope: "col" }, title));
+    fill(this.table, el("table", {}, el("caption", {}, "Series of the plot"), el("thead", {}, head), body));
+  }
+}
+
+/** Bytes of the whole tree; of each process where there is no tree. */
+function isUsual(series: SeriesData, all: readonly SeriesData[]): boolean {
+  const hasTree = all.some((s) => (s.process === null || s.process === undefined) && isBytes(s));
+  if (!all.some(isBytes)) return true;
+  return isBytes(series) && series.name !== "swap" && (!hasTree || series.process === null || series.process === undefined);
+}
+
+function emptyCard(shared: Shared): HTMLElement {
+  if (shared.problem) return stateCard("bad", "The series could not be read", shared.problem);
+  if (shared.allSeries === null) return stateCard("loading", "Loading the series");
+  return shared.profile.state === "live"
+    ? stateCard("loading", "Waiting for the first measurement")
+    : stateCard(
+        "empty",
+        "No memory in this profile",
+        "This file holds time only. heliograph run follows memory and CPU beside the stacks:",
+        el("code", {}, "heliograph run -- python3 app.py"),
+      );
+}

@@ -1,0 +1,169 @@
+import type { ProfileSource } from "../api/client";
+import { ApiError } from "../api/client";
+import type { Filter } from "../api/types";
+import { FlameModel } from "../model/flame_model";
+import type { ViewState } from "../state/url";
+import type { Shared } from "./view";
+
+const STRIP_POINTS = 1500;
+const MEMORY_POINTS = 3000;
+const ACTIVITY_BUCKETS = 300;
+/** A live picture need not hold what nobody can see. */
+const LIVE_MIN_FRACTION = 1 / 20_000;
+const LIVE_MIN_FROM_NODES = 60_000;
+
+interface Question {
+  name: string;
+  key: string;
+  ask(signal: AbortSignal): Promise<void>;
+}
+
+export function filterOf(state: ViewState): Filter {
+  return {
+    value: state.value,
+    from: state.from,
+    to: state.to,
+    threads: state.threads,
+    processes: state.processes,
+    states: state.states,
+    focus: state.focus,
+    hide: state.hide,
+  };
+}
+
+/**
+ * Asks the server for what is shown and nothing else. A question is asked again when the profile
+ * has grown or the filter has changed; an answer that comes too late is dropped.
+ */
+export class PageData {
+  private readonly answered = new Map<string, string>();
+  private readonly running = new Map<string, { key: string; abort: AbortController; done: Promise<void> }>();
+  private readonly problems = new Map<string, string>();
+
+  constructor(
+    private readonly source: ProfileSource,
+    private readonly shared: Shared,
+    private readonly onAnswer: (question: string) => void,
+  ) {}
+
+  /** Resolves when everything that is shown is of revision `rev`. */
+  async load(rev: number): Promise<void> {
+    const waits: Promise<void>[] = [];
+    for (const question of this.questions(rev)) {
+      if (this.answered.get(question.name) === question.key) continue;
+      const running = this.running.get(question.name);
+      if (running?.key === question.key) {
+        waits.push(running.done);
+        continue;
+      }
+      running?.abort.abort();
+      waits.push(this.start(question));
+    }
+    await Promise.all(waits);
+  }
+
+  problemOf(question: string): string {
+    return this.problems.get(question) ?? "";
+  }
+
+  stop(): void {
+    for (const { abort } of this.running.values()) abort.abort();
+  }
+
+  private start(question: Question): Promise<void> {
+    const abort = new AbortController();
+    const run = async () => {
+      try {
+        await question.ask(abort.signal);
+        if (abort.signal.aborted) return;
+        this.problems.delete(question.name);
+        this.answered.set(question.name, question.key);
+      } catch (cause) {
+        if (abort.signal.aborted) return;
+        const words = cause instanceof ApiError || cause instanceof Error ? cause.message : "no answer";
+        this.problems.set(question.name, words);
+      }
+      if (this.running.get(question.name)?.abort === abort) this.running.delete(question.name);
+      this.onAnswer(question.name);
+    };
+    const done = run();
+    this.running.set(question.name, { key: question.key, abort, done });
+    return done;
+  }
+
+  private questions(rev: number): Question[] {
+    const { shared, source } = this;
+    const { state, profile } = shared;
+    const filter = filterOf(state);
+    const filterKey = `${rev}/${JSON.stringify(filter)}`;
+    const list: Question[] = [];
+    const put = (name: string, key: string, ask: (signal: AbortSignal) => Promise<() => void>) =>
+      list.push({
+        name,
+        key,
+        async ask(signal) {
+          const keep = await ask(signal);
+          if (!signal.aborted) keep();
+        },
+      });
+
+    const isLarge = (shared.flame?.flame.head.nodes ?? 0) > LIVE_MIN_FROM_NODES;
+    const min = profile.state === "live" && isLarge ? LIVE_MIN_FRACTION : 0;
+    put("flame", `${filterKey}/${state.invert}`, async (signal) => {
+      const flame = await source.flame(filter, { invert: state.invert, min }, signal);
+      return () => (shared.flame = new FlameModel(flame));
+    });
+    if (state.view === "table")
+      put("table", filterKey, async (signal) => {
+        const table = await source.table(filter, signal);
+        return () => (shared.table = table);
+      });
+    if (state.sel !== null) {
+      const fn = state.sel;
+      put("callers", `${filterKey}/${fn}`, async (signal) => {
+        const callers = await source.callers(filter, fn, signal);
+        return () => (shared.callers = callers);
+      });
+      if (state.view === "lines")
+        put("lines", `${filterKey}/${fn}`, async (signal) => {
+          const [rows, text] = await Promise.all([
+            source.lines(filter, fn, signal),
+            shared.lines?.fn === fn ? Promise.resolve(shared.lines.source) : source.source(fn, signal),
+          ]);
+          return () => (shared.lines = { rows, source: text, fn });
+        });
+    }
+    const whole = { from: null, to: null };
+    put("series", String(rev), async (signal) => {
+      const series = await source.series(["rss", "heap", "cpu"], "tree", whole, STRIP_POINTS, signal);
+      const some = series.length ? series : await source.series([], "any", whole, STRIP_POINTS, signal);
+      return () => (shared.series = some);
+    });
+    put("spans", String(rev), async (signal) => {
+      const spans = await source.spans(signal);
+      return () => (shared.spans = spans);
+    });
+    if (state.view === "memory")
+      put("allSeries", String(rev), async (signal) => {
+        const series = await source.series([], "any", whole, MEMORY_POINTS, signal);
+        return () => (shared.allSeries = series);
+      });
+    if (state.view === "threads")
+      put("activity", `${rev}/${state.from}/${state.to}`, async (signal) => {
+        const activity = await source.activity(ACTIVITY_BUCKETS, state, signal);
+        return () => (shared.activity = activity);
+      });
+    return list;
+  }
+}
+
+/** The question whose refusal a view has to tell. */
+export const QUESTION_OF: Record<ViewState["view"], string> = {
+  sunburst: "flame",
+  flame: "flame",
+  table: "table",
+  callers: "callers",
+  lines: "lines",
+  memory: "allSeries",
+  threads: "activity",
+};

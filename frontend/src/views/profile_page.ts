@@ -1,0 +1,380 @@
+import { ApiError, serverSource, type ProfileSource } from "../api/client";
+import { followLive, type Connection } from "../api/live";
+import type { LiveMessage, Profile } from "../api/types";
+import { mixRgb, pixel, readTokens, SHADES, type Rgb } from "../canvas/colours";
+import { safeName } from "../canvas/text";
+import { HEAT_STEPS, KINDS, PackageColours, PACKAGE_SLOTS } from "../model/palette";
+import { compileQuery, coverage, matchFunctions } from "../model/search";
+import { chooseTheme, theme, themeChoice } from "../state/theme";
+import { isStep, parseState, printState, sameIds, VIEWS, type ViewName, type ViewState } from "../state/url";
+import { copyText, el, fill, frameGate, saveFile } from "../widgets/dom";
+import { openMenu, type MenuItem } from "../widgets/menu";
+import { stateCard, toast } from "../widgets/notice";
+import { hideTooltip } from "../widgets/tooltip";
+import { CallersView } from "./callers_view";
+import { DetailView } from "./detail_view";
+import { FlameView } from "./flame_view";
+import { HeaderView, type HeaderActions } from "./header_view";
+import { showHelp } from "./help";
+import { LinesView } from "./lines_view";
+import { MemoryView } from "./memory_view";
+import { PageData, QUESTION_OF } from "./page_data";
+import { StripView } from "./strip_view";
+import { SunburstView } from "./sunburst_view";
+import { TableView } from "./table_view";
+import { ThreadsView } from "./threads_view";
+import { knownNames, ToolbarView } from "./toolbar_view";
+import type { Actions, Shared, View } from "./view";
+
+const MAKERS: Record<ViewName, new (actions: Actions) => View> = {
+  sunburst: SunburstView,
+  flame: FlameView,
+  table: TableView,
+  callers: CallersView,
+  lines: LinesView,
+  memory: MemoryView,
+  threads: ThreadsView,
+};
+
+/** Palette slots in the order of model/palette.ts. */
+const SLOT_TOKENS = [
+  ...Array.from({ length: PACKAGE_SLOTS }, (_, i) => `--hue-${i}`),
+  "--hue-other",
+  "--hue-root",
+  ...["python", "native", "builtin", "kernel", "gc", "idle", "synthetic"].slice(0, KINDS.length).map((k) => `--kind-${k}`),
+  ...Array.from({ length: HEAT_STEPS }, (_, i) => `--heat-${i}`),
+];
+const DIMMED = 0.84;
+
+const EXPORTS: [string, string][] = [
+  ["folded", "Folded stacks"],
+  ["speedscope", "speedscope JSON"],
+  ["pprof", "pprof"],
+  ["pstats", "pstats"],
+  ["callgrind", "callgrind"],
+];
+
+/** One profile: everything linked, everything in the address. */
+export class ProfilePage {
+  private readonly abort = new AbortController();
+  private readonly shared: Shared;
+  private readonly data: PageData;
+  private readonly header: HeaderView;
+  private readonly toolbar: ToolbarView;
+  private readonly strip: StripView;
+  private readonly detail: DetailView;
+  private readonly panel = el("section", { class: "panel main", id: "view", role: "tabpanel" });
+  private view: { name: ViewName; view: View } | null = null;
+  private isPaused = false;
+  private resume: (() => void) | null = null;
+  private coloursKey: unknown[] = [];
+  private searchKey: unknown[] = [];
+  private readonly renderSoon = frameGate(() => this.render());
+  private readonly actions: HeaderActions = {
+    change: (patch) => this.change(patch),
+    select: (fn) => this.change({ sel: fn }),
+    zoom: (path) => this.change({ root: path, sel: path[path.length - 1] ?? this.shared.state.sel }),
+    menu: (x, y, fn, path) => this.openMenu(x, y, fn, path),
+    help: showHelp,
+    exportMenu: () => this.exportMenu(),
+    control: () => undefined,
+  };
+
+  constructor(
+    private readonly source: ProfileSource,
+    profile: Profile,
+  ) {
+    const state = parseState(location.hash);
+    if (state.theme) themeChoice.set(state.theme);
+    if (!new URLSearchParams(location.hash.slice(1)).has("view")) state.view = usualView(profile);
+    this.shared = {
+      state,
+      profile,
+      tokens: readTokens(SLOT_TOKENS),
+      colours: new PackageColours(),
+      query: compileQuery(state.q),
+      flame: null,
+      hits: null,
+      coverage: null,
+      boxColours: new Uint32Array(),
+      table: null,
+      callers: null,
+      lines: null,
+      series: null,
+      allSeries: null,
+      spans: [],
+      activity: null,
+      problem: "",
+    };
+    this.data = new PageData(source, this.shared, () => this.renderSoon());
+    this.header = new HeaderView(this.actions);
+    this.toolbar = new ToolbarView(this.actions);
+    this.strip = new StripView(this.actions);
+    this.detail = new DetailView(this.actions);
+    const page = el(
+      "main",
+      { class: "profile-page" },
+      this.header.element,
+      this.strip.element,
+      this.toolbar.element,
+      el("div", { class: "body" }, this.panel, this.detail.element),
+    );
+    fill(document.body, el("a", { class: "skip", href: "#view" }, "Skip to the picture"), page);
+    document.querySelector<HTMLAnchorElement>(".skip")?.addEventListener("click", (event) => {
+      event.preventDefault();
+      this.panel.querySelector<HTMLElement>("[tabindex='0']")?.focus();
+    });
+    this.listen();
+    this.renderSoon();
+    void this.reload();
+    if (profile.state === "live") this.follow();
+    else this.header.setConnection("closed", profile);
+  }
+
+  private change(patch: Partial<ViewState>): void {
+    const before = this.shared.state;
+    const next = { ...before, ...patch };
+    this.remember(patch);
+    // Another tree has other paths.
+    if (next.invert !== before.invert || next.focus !== before.focus) next.root = patch.root ?? [];
+    this.shared.state = next;
+    const address = printState(next);
+    if (address !== printState(before)) {
+      const isBack = !isStep(patch) || (Object.keys(patch).length === 1 && "root" in patch && sameIds(before.root, next.root));
+      history[isBack ? "replaceState" : "pushState"](null, "", `${location.pathname}${address ? `#${address}` : ""}`);
+    }
+    this.renderSoon();
+    void this.reload();
+  }
+
+  private remember(patch: Partial<ViewState>): void {
+    const { flame } = this.shared;
+    for (const id of [...(patch.hide ?? []), patch.focus ?? -1]) {
+      const fn = flame?.positionOf(id) ?? -1;
+      if (flame && fn >= 0) knownNames.set(id, flame.name(fn));
+    }
+  }
+
+  private reload(): Promise<void> {
+    return this.data.load(this.shared.profile.rev);
+  }
+
+  private follow(): void {
+    followLive({
+      id: this.source.id,
+      rev: () => this.shared.profile.rev,
+      onConnection: (state) => this.onConnection(state),
+      onMessage: (message) => this.onLive(message),
+      signal: this.abort.signal,
+    });
+  }
+
+  private onConnection(state: Connection): void {
+    this.header.setConnection(state, this.shared.profile);
+    if (state === "live") void this.reload();
+  }
+
+  private async onLive(message: LiveMessage): Promise<void> {
+    if (this.isPaused) await new Promise<void>((done) => (this.resume = done));
+    if (message.rev !== this.shared.profile.rev || message.state !== this.shared.profile.state) {
+      this.shared.profile = await this.source.profile(this.abort.signal);
+      this.renderSoon();
+      await this.reload();
+    }
+    // Ready for more when this is on the screen.
+    await new Promise((done) => (document.hidden ? setTimeout(done, 1000) : requestAnimationFrame(done)));
+  }
+
+  private render(): void {
+    const { shared } = this;
+    this.updateQuery();
+    this.updateColours();
+    const { state } = shared;
+    if (this.view?.name !== state.view) this.switchView(state.view);
+    shared.problem = this.data.problemOf(QUESTION_OF[state.view]);
+    // A copy: views compare what they get with what they had.
+    const shown = { ...shared };
+    this.header.update(shown);
+    this.toolbar.update(shown);
+    this.strip.update(shown);
+    this.view?.view.update(shown);
+    this.detail.update(shown);
+  }
+
+  private updateQuery(): void {
+    const { shared } = this;
+    const key = [shared.state.q, shared.flame];
+    if (key.every((k, i) => k === this.searchKey[i]) && this.searchKey.length) return;
+    this.searchKey = key;
+    if (shared.query.text !== shared.state.q) shared.query = compileQuery(shared.state.q);
+    shared.hits = shared.flame ? matchFunctions(shared.flame.flame, shared.query) : null;
+    shared.coverage = shared.flame && shared.hits ? coverage(shared.flame.flame.rows.slice(1), shared.hits) : null;
+  }
+
+  private updateColours(): void {
+    const { shared } = this;
+    const { flame, state, hits } = shared;
+    const key = [flame, state.colour, hits, theme.get()];
+    if (key.every((k, i) => k === this.coloursKey[i]) && this.coloursKey.length) return;
+    if (this.coloursKey[3] !== theme.get()) shared.tokens = readTokens(SLOT_TOKENS);
+    this.coloursKey = key;
+    if (!flame) return;
+    shared.colours.assign(flame.packageWeights("total"));
+    const slots = flame.colourSlots(state.colour, shared.colours);
+    const { tokens } = shared;
+    const pixels = tokens.slots.map(pixel);
+    const dimmed = tokens.slots.map((rgb: Rgb) => pixel(mixRgb(rgb, tokens.background, DIMMED)));
+    const colours = new Uint32Array(slots.length);
+    for (let fn = 0; fn < slots.length; fn++)
+      colours[fn] = (hits && hits[fn] !== 1 ? dimmed : pixels)[slots[fn] as number] ?? pixels[PACKAGE_SLOTS * SHADES] ?? 0;
+    shared.boxColours = colours;
+  }
+
+  private switchView(name: ViewName): void {
+    const hadFocus = this.panel.contains(document.activeElement);
+    this.view?.view.destroy();
+    hideTooltip();
+    const view = new MAKERS[name](this.actions);
+    this.view = { name, view };
+    this.panel.setAttribute("aria-labelledby", `tab-${name}`);
+    fill(this.panel, view.element);
+    if (hadFocus) this.panel.querySelector<HTMLElement>("[tabindex='0']")?.focus();
+  }
+
+  private openMenu(x: number, y: number, fn: number, path: number[] | null): void {
+    const { shared } = this;
+    const { flame, state } = shared;
+    const at = flame?.positionOf(fn) ?? -1;
+    const row = shared.table?.columns.id.indexOf(fn) ?? -1;
+    const name =
+      flame && at >= 0 ? flame.name(at) : row >= 0 ? (shared.table?.columns.name[row] ?? "") : (shared.callers?.function.id === fn ? shared.callers.function.name : "");
+    const stack = path && flame ? path.map((id) => flame.name(flame.positionOf(id))).join(";") : "";
+    const said = (text: string) => () => void copyText(text).then(() => toast("Copied"));
+    const isRoot = path !== null && path.length === 0;
+    const items: (MenuItem | null)[] = [
+      path && !isRoot ? { label: "Zoom here", key: "↵", run: () => this.actions.zoom(path) } : null,
+      ...(isRoot
+        ? []
+        : ([
+            state.focus === fn
+              ? { label: "Leave focus", run: () => this.change({ focus: null, root: [] }) }
+              : { label: "Focus: only stacks through it", run: () => this.change({ focus: fn, root: [], sel: fn }) },
+            { label: "Hide: its time goes to the caller", run: () => this.change({ hide: [...new Set([...state.hide, fn])], root: [], sel: null }) },
+            null,
+            { label: "Callers and callees", run: () => this.change({ sel: fn, view: "callers" }) },
+            { label: "Lines", run: () => this.change({ sel: fn, view: "lines" }) },
+            { label: "Search for this name", run: () => this.change({ q: `^${name.replace(/[.*+?^${}()|[\]\\]/g, "\\$&")}$` }) },
+            null,
+            { label: "Copy name", run: said(name) },
+          ] satisfies (MenuItem | null)[])),
+      stack ? { label: "Copy stack", run: said(stack) } : null,
+    ];
+    while (items[0] === null) items.shift();
+    if (items.length) openMenu(x, y, safeName(name).slice(0, 120), items);
+  }
+
+  private exportMenu(): MenuItem[] {
+    const items: MenuItem[] = EXPORTS.map(([format, label]) => ({ label, href: this.source.exportUrl(format) }));
+    const picture = this.view?.view.picture?.();
+    if (picture) items.unshift({ label: "This picture as PNG", run: () => this.savePicture(picture) });
+    items.push({ label: "Print", run: () => window.print() });
+    return items;
+  }
+
+  private savePicture(picture: HTMLCanvasElement): void {
+    const copy = el("canvas", { width: picture.width, height: picture.height });
+    const context = copy.getContext("2d");
+    if (!context) return;
+    context.fillStyle = `rgb(${this.shared.tokens.background.join(" ")})`;
+    context.fillRect(0, 0, copy.width, copy.height);
+    context.drawImage(picture, 0, 0);
+    copy.toBlob((blob) => {
+      if (blob) saveFile(`${this.source.id}-${this.shared.state.view}.png`, blob);
+    });
+  }
+
+  private listen(): void {
+    const { signal } = this.abort;
+    window.addEventListener("popstate", () => {
+      const next = parseState(location.hash);
+      if (!new URLSearchParams(location.hash.slice(1)).has("view")) next.view = usualView(this.shared.profile);
+      this.shared.state = next;
+      if (next.theme) themeChoice.set(next.theme);
+      this.renderSoon();
+      void this.reload();
+    }, { signal });
+    theme.watch(() => this.renderSoon(), signal);
+    window.addEventListener("keydown", (event) => this.onKey(event), { signal });
+    window.addEventListener("beforeprint", () => this.render(), { signal });
+  }
+
+  private onKey(event: KeyboardEvent): void {
+    if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
+    const target = event.target as HTMLElement;
+    if (/^(INPUT|SELECT|TEXTAREA)$/.test(target.tagName) || target.closest("dialog, .menu")) return;
+    const view = VIEWS[Number(event.key) - 1];
+    if (view) this.change({ view });
+    else if (event.key === "/") {
+      this.toolbar.search.focus();
+      this.toolbar.search.select();
+    } else if (event.key === "?") showHelp();
+    else if (event.key === "t" || event.key === "T") {
+      chooseTheme(theme.get() === "dark" ? "light" : "dark");
+    } else if (event.key === "Escape" || event.key === "Backspace") this.stepBack(event.key === "Escape");
+    else if (event.key === " " && target.tagName !== "BUTTON") this.togglePause();
+    else return;
+    event.preventDefault();
+  }
+
+  private stepBack(isEscape: boolean): void {
+    const { state } = this.shared;
+    if (isEscape && state.q) this.change({ q: "" });
+    else if (this.view?.view.stepBack?.()) return;
+    else if (isEscape && state.sel !== null) this.change({ sel: null });
+    else if (isEscape && (state.from !== null || state.to !== null)) this.change({ from: null, to: null });
+  }
+
+  private togglePause(): void {
+    if (this.shared.profile.state !== "live") return;
+    this.isPaused = !this.isPaused;
+    if (!this.isPaused) {
+      this.resume?.();
+      this.resume = null;
+    }
+    toast(this.isPaused ? "Paused: the program is still being followed. Space goes on." : "Following again");
+  }
+}
+
+function usualView(profile: Profile): ViewName {
+  const has = (shape: string) => profile.shapes.includes(shape);
+  if (has("stacks") || has("call-graph") || profile.state === "live") return "sunburst";
+  return has("series") ? "memory" : has("lines") ? "lines" : "sunburst";
+}
+
+/** Opens /p/ID; what stands in the way is said on a whole page. */
+export async function openProfile(id: string): Promise<void> {
+  fill(document.body, el("main", {}, stateCard("loading", "Opening the profile")));
+  const source = serverSource(id);
+  try {
+    new ProfilePage(source, await source.profile());
+  } catch (cause) {
+    const isMissing = cause instanceof ApiError && cause.status === 404;
+    const words = cause instanceof Error ? cause.message : "";
+    const again = el("button", { class: "button main", type: "button" }, "Try again");
+    again.addEventListener("click", () => void openProfile(id));
+    fill(
+      document.body,
+      el(
+        "main",
+        {},
+        stateCard(
+          "bad",
+          isMissing ? "There is no such profile" : "The profile could not be opened",
+          isMissing ? "It may have been deleted, or the address is not complete." : words,
+          isMissing ? "" : again,
+          el("p", {}, el("a", { href: "/" }, "All profiles")),
+        ),
+      ),
+    );
+  }
+}

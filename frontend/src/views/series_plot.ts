@@ -1,0 +1,115 @@
+import type { SeriesData } from "../api/types";
+import type { PlotLine, PlotScene, PlotSpan } from "../canvas/plot_painter";
+import { safeName } from "../canvas/text";
+import { formatAmount, formatBytes, formatClock, formatSeconds, significant } from "../model/format";
+import type { PlotData } from "./time_plot";
+import { valueAt } from "./time_plot";
+import type { Shared } from "./view";
+
+export function isBytes(series: SeriesData): boolean {
+  return series.unit === "bytes" || series.unit === "B";
+}
+
+export function isPercent(series: SeriesData): boolean {
+  return series.unit === "percent" || series.unit === "%";
+}
+
+const WORDS: Record<string, string> = {
+  rss: "RSS",
+  pss: "PSS",
+  uss: "USS",
+  swap: "swap",
+  heap: "heap",
+  cpu: "CPU",
+  threads: "threads",
+};
+
+export function seriesTitle(series: SeriesData, shared: Shared): string {
+  const name = WORDS[series.name] ?? safeName(series.name);
+  if (series.process === null || series.process === undefined) return name;
+  const process = shared.profile.processes.find((p) => p.index === series.process);
+  return `${name}, pid ${process?.pid ?? series.process}`;
+}
+
+/** The largest point of a series, from the buckets' maxima where points stand for buckets. */
+export function peakOf(series: SeriesData): { t: number; v: number } | null {
+  const values = series.max ?? series.v;
+  let best = -1;
+  for (let i = 0; i < values.length; i++)
+    if (best < 0 || (values[i] as number) > (values[best] as number)) best = i;
+  return best >= 0 ? { t: series.t[best] ?? 0, v: values[best] as number } : null;
+}
+
+/** Seconds on an axis: short runs in seconds, long ones as a clock. */
+export function axisTime(seconds: number, all: number): string {
+  if (all < 0.1) return formatSeconds(seconds);
+  if (all < 120) return `${Number(seconds.toFixed(all < 2 ? 2 : all < 20 ? 1 : 0))} s`;
+  return formatClock(seconds);
+}
+
+export interface PlotChoice {
+  series: SeriesData;
+  colour: string;
+}
+
+/** Bytes on the left axis, everything else on the right. */
+export function plotOf(
+  shared: Shared,
+  chosen: readonly PlotChoice[],
+  range: { from: number; to: number },
+): PlotData {
+  const { tokens, state } = shared;
+  const hasBytes = chosen.some((c) => isBytes(c.series));
+  const onLeft = (s: SeriesData) => (hasBytes ? isBytes(s) : true);
+  const first = chosen.find((c) => onLeft(c.series));
+  const lines: PlotLine[] = chosen.map(({ series, colour }) => ({
+    t: series.t,
+    v: series.v,
+    min: series.min,
+    max: series.max,
+    colour,
+    isArea: series === first?.series,
+    axis: onLeft(series) ? "left" : "right",
+  }));
+  const spans: PlotSpan[] = shared.spans.map((s) => ({
+    from: s.begin_s,
+    to: s.end_s > s.begin_s ? s.end_s : range.to,
+    name: s.name,
+    level: s.level,
+  }));
+  const peak = first && hasBytes ? peakOf(first.series) : null;
+  const right = chosen.find((c) => !onLeft(c.series));
+  const all = range.to - range.from;
+  const scene: PlotScene = {
+    lines,
+    spans,
+    peak: peak ? { ...peak, label: `peak ${formatBytes(peak.v)}` } : null,
+    from: range.from,
+    to: range.to,
+    isBytes: hasBytes,
+    left: (v) => formatAmount(v, first?.series.unit ?? ""),
+    right: right ? (v) => (isPercent(right.series) ? `${significant(v)} %` : formatAmount(v, right.series.unit)) : null,
+    time: (t) => axisTime(t, all),
+    rightAtLeast: right && isPercent(right.series) ? 100 : 0,
+  };
+  return {
+    scene,
+    tokens,
+    window: { from: state.from, to: state.to },
+    readAt(seconds) {
+      const rows: [string, ...string[]][] = [];
+      for (const { series } of chosen) {
+        const value = valueAt(series, seconds);
+        rows.push([seriesTitle(series, shared), value === null ? "–" : formatAmount(value, series.unit)]);
+      }
+      for (const span of shared.spans)
+        if (span.begin_s <= seconds && (span.end_s >= seconds || span.end_s <= span.begin_s))
+          rows.push([`in ${safeName(span.name).slice(0, 60)}`, formatSeconds(seconds - span.begin_s)]);
+      return { title: `at ${axisTime(seconds, Math.min(all, 119))}`, rows };
+    },
+  };
+}
+
+export function plotRange(shared: Shared): { from: number; to: number } {
+  return { from: 0, to: Math.max(shared.profile.duration_s, 0.001) };
+}

@@ -1,0 +1,154 @@
+import { safeName } from "../canvas/text";
+import { formatCount, formatPercent } from "../model/format";
+import { VIEWS, type ViewName } from "../state/url";
+import { el, fill, icon } from "../widgets/dom";
+import { axisTime } from "./series_plot";
+import type { Actions, Shared, View } from "./view";
+
+const TITLES: Record<ViewName, string> = {
+  sunburst: "Sunburst",
+  flame: "Flame",
+  table: "Table",
+  callers: "Callers",
+  lines: "Lines",
+  memory: "Memory",
+  threads: "Threads",
+};
+
+const STATE_WORDS: Record<string, string> = {
+  oncpu: "on a CPU",
+  gil: "with the GIL",
+  wantsgil: "waiting for the GIL",
+  gc: "in garbage collection",
+};
+
+/** Tabs, search, and the filters that are on. */
+export class ToolbarView implements View {
+  readonly element = el("div", { class: "bar" });
+  readonly search = el("input", {
+    class: "field",
+    type: "search",
+    placeholder: "Search names and files",
+    "aria-label": "Search names and files, regular expression",
+    autocomplete: "off",
+    spellcheck: "false",
+  });
+  private readonly result = el("span", { class: "result", "aria-live": "polite" });
+  private readonly tabs = el("div", { class: "tabs", role: "tablist", "aria-label": "Views" });
+  private readonly filters = el("div", { class: "filters", role: "group", "aria-label": "Filters" });
+  private filtersKey = "";
+  private timer = 0;
+
+  constructor(private readonly actions: Actions) {
+    VIEWS.forEach((view, i) => {
+      const tab = el(
+        "button",
+        { type: "button", role: "tab", id: `tab-${view}`, "aria-controls": "view", title: `${TITLES[view]} (${i + 1})`, "data-view": view },
+        TITLES[view],
+      );
+      tab.addEventListener("click", () => actions.change({ view }));
+      this.tabs.append(tab);
+    });
+    this.tabs.addEventListener("keydown", (event) => {
+      const step = event.key === "ArrowRight" ? 1 : event.key === "ArrowLeft" ? -1 : 0;
+      if (!step) return;
+      const all = [...this.tabs.querySelectorAll("button")];
+      const next = all[(all.indexOf(document.activeElement as HTMLButtonElement) + step + all.length) % all.length];
+      next?.focus();
+      next?.click();
+      event.preventDefault();
+    });
+    this.search.addEventListener("input", () => {
+      clearTimeout(this.timer);
+      this.timer = window.setTimeout(() => actions.change({ q: this.search.value }), 60);
+    });
+    this.search.addEventListener("keydown", (event) => {
+      if (event.key === "Escape") {
+        this.search.value = "";
+        actions.change({ q: "" });
+        this.search.blur();
+        event.stopPropagation();
+      } else if (event.key === "Enter") {
+        clearTimeout(this.timer);
+        actions.change({ q: this.search.value });
+      }
+    });
+    this.element.append(this.tabs, el("div", { class: "search" }, icon("search"), this.search, this.result), this.filters);
+  }
+
+  update(shared: Shared): void {
+    const { state, coverage, query, flame } = shared;
+    for (const tab of this.tabs.querySelectorAll("button")) {
+      const isOn = tab.dataset["view"] === state.view;
+      tab.setAttribute("aria-selected", String(isOn));
+      tab.tabIndex = isOn ? 0 : -1;
+      const wasOn = tab.dataset["on"] === "1";
+      tab.dataset["on"] = isOn ? "1" : "0";
+      if (isOn && !wasOn && this.tabs.scrollWidth > this.tabs.clientWidth)
+        tab.scrollIntoView({ block: "nearest", inline: "center" });
+    }
+    if (document.activeElement !== this.search && this.search.value !== state.q) this.search.value = state.q;
+    if (!query.text || !coverage || !flame) {
+      fill(this.result);
+    } else {
+      fill(
+        this.result,
+        el("b", {}, formatPercent(flame.share(coverage.covered))),
+        ` in ${formatCount(coverage.functions)} ${coverage.functions === 1 ? "function" : "functions"}`,
+      );
+    }
+    this.result.title = query.problem ? `Not a regular expression (${query.problem}); searched for as it stands` : "";
+    this.updateFilters(shared);
+  }
+
+  destroy(): void {
+    clearTimeout(this.timer);
+  }
+
+  private updateFilters(shared: Shared): void {
+    const { state, profile } = shared;
+    const chips: [string, () => void][] = [];
+    const all = profile.duration_s;
+    if (state.from !== null || state.to !== null)
+      chips.push([
+        `${axisTime(state.from ?? 0, all)} to ${state.to === null ? "end" : axisTime(state.to, all)}`,
+        () => this.actions.change({ from: null, to: null }),
+      ]);
+    for (const thread of state.threads) {
+      const info = profile.threads.find((t) => t.index === thread);
+      chips.push([`thread ${safeName(info?.name || String(info?.tid ?? thread)).slice(0, 40)}`, () => this.actions.change({ threads: state.threads.filter((t) => t !== thread) })]);
+    }
+    for (const process of state.processes) {
+      const info = profile.processes.find((p) => p.index === process);
+      chips.push([`pid ${info?.pid ?? process}`, () => this.actions.change({ processes: state.processes.filter((p) => p !== process) })]);
+    }
+    for (const one of state.states)
+      chips.push([STATE_WORDS[one] ?? one, () => this.actions.change({ states: state.states.filter((s) => s !== one) })]);
+    if (state.focus !== null)
+      chips.push([`focus: ${nameOf(shared, state.focus)}`, () => this.actions.change({ focus: null, root: [] })]);
+    for (const fn of state.hide)
+      chips.push([`hidden: ${nameOf(shared, fn)}`, () => this.actions.change({ hide: state.hide.filter((f) => f !== fn), root: [] })]);
+    if (state.invert) chips.push(["inverted", () => this.actions.change({ invert: false, root: [] })]);
+    const key = chips.map((c) => c[0]).join("|");
+    if (key === this.filtersKey) return;
+    this.filtersKey = key;
+    fill(
+      this.filters,
+      ...chips.map(([text, remove]) => {
+        const close = el("button", { type: "button", "aria-label": `Remove: ${text}` }, icon("close"));
+        close.querySelector("svg")?.setAttribute("width", "12");
+        close.addEventListener("click", remove);
+        return el("span", { class: "chip filter" }, text, close);
+      }),
+    );
+  }
+}
+
+/** The names of functions that a filter has taken out are remembered by the page. */
+export const knownNames = new Map<number, string>();
+
+function nameOf(shared: Shared, id: number): string {
+  const fn = shared.flame?.positionOf(id) ?? -1;
+  const name = fn >= 0 && shared.flame ? shared.flame.name(fn) : knownNames.get(id);
+  return safeName(name ?? `function ${id}`).slice(0, 60);
+}

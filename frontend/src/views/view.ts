@@ -1,0 +1,60 @@
+import type {
+  Activity,
+  CallersAnswer,
+  LineRow,
+  Profile,
+  SeriesData,
+  SourceAnswer,
+  SpanData,
+  TableAnswer,
+} from "../api/types";
+import type { Tokens } from "../canvas/colours";
+import type { FlameModel } from "../model/flame_model";
+import type { PackageColours } from "../model/palette";
+import type { Coverage, Query } from "../model/search";
+import type { ViewState } from "../state/url";
+
+/** A view owns one element, draws what it is given, reports what people do. */
+export interface View {
+  readonly element: HTMLElement;
+  update(shared: Shared): void;
+  destroy(): void;
+  /** The picture, for export; null when the view is not one. */
+  picture?(): HTMLCanvasElement | null;
+  /** Escape and Backspace, when the view has something to step back from. */
+  stepBack?(): boolean;
+}
+
+/** Everything the views are drawn from. Parts that were never asked for are null. */
+export interface Shared {
+  state: ViewState;
+  profile: Profile;
+  tokens: Tokens;
+  colours: PackageColours;
+  query: Query;
+  flame: FlameModel | null;
+  /** By position in flame.head.functions; null without a search. */
+  hits: Uint8Array | null;
+  coverage: Coverage | null;
+  /** ImageData pixels by position in flame.head.functions, dimmed where the search misses. */
+  boxColours: Uint32Array;
+  table: TableAnswer | null;
+  callers: CallersAnswer | null;
+  lines: { rows: LineRow[]; source: SourceAnswer | null; fn: number } | null;
+  series: SeriesData[] | null;
+  allSeries: SeriesData[] | null;
+  spans: SpanData[];
+  activity: Activity | null;
+  /** The question this view asked was refused. */
+  problem: string;
+}
+
+export interface Actions {
+  change(patch: Partial<ViewState>): void;
+  /** Chooses a function everywhere. */
+  select(fn: number | null): void;
+  /** Function ids from below the root; also chooses the last of them. */
+  zoom(path: number[]): void;
+  /** The menu of a function; `path` when it is a box. */
+  menu(x: number, y: number, fn: number, path: number[] | null): void;
+}
