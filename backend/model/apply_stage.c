@@ -298,6 +298,8 @@ static enum status stage_benchmarks(struct profile *p, const struct wire_batch *
                                     struct apply_stage *stage)
 {
     size_t after = p->benchmarks_len + b->benchmarks_len;
+    if (b->benchmarks_len == 0)
+        return STATUS_OK;
     enum status st = rows_room(&p->benchmarks, &p->benchmarks_cap, after);
     if (st != STATUS_OK)
         return st;

@@ -116,12 +116,17 @@ static bool same_labels(const struct model_label *a, const struct model_label *b
     return true;
 }
 
+static const struct model_label *labels_of(const struct tables *t, size_t row)
+{
+    return t->labels ? t->labels + t->label_sets[row].first : NULL;
+}
+
 static bool index_label_sets(struct tables *t)
 {
     struct tables_index *index = &t->by_label_set;
     for (; index->indexed < t->label_sets_len; index->indexed++) {
         const struct model_label_set *set = &t->label_sets[index->indexed];
-        uint64_t key = labels_key(t->labels + set->first, set->len);
+        uint64_t key = labels_key(labels_of(t, index->indexed), set->len);
         if (!rows_index(&index->map, key, index->indexed))
             return false;
     }
@@ -165,7 +170,7 @@ enum status tables_label_set(struct tables *t, const struct model_label *labels,
     const uint32_t *row = map_find(&t->by_label_set.map, key);
     for (; row; row = map_find(&t->by_label_set.map, key = rows_next_key(key))) {
         const struct model_label_set *set = &t->label_sets[*row];
-        if (set->len == len && same_labels(t->labels + set->first, labels, len)) {
+        if (set->len == len && same_labels(labels_of(t, *row), labels, len)) {
             *id = *row;
             return STATUS_OK;
         }

@@ -206,6 +206,8 @@ static enum status store_column(struct decoder *d, const struct message *m, cons
 {
     char *items;
     memcpy(&items, out + f->offset, sizeof(items));
+    if (!items) /* packed, and empty */
+        return STATUS_OK;
     size_t item_size = column_item_size(f);
     struct column column = {
         .kind = f->kind,
