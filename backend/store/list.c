@@ -82,7 +82,7 @@ static const char list_sql[] =
     "SELECT " ROW_COLUMNS "FROM profile WHERE number < ?1 "
     "AND (?2 IS NULL OR instr(lower(name), lower(?2)) OR instr(id, lower(?2))) "
     "AND (?3 IS NULL OR EXISTS(SELECT 1 FROM json_each(tags) AS t WHERE t.key = ?3 "
-    "     AND (?4 IS NULL OR t.atom = ?4))) "
+    "     AND (?4 IS NULL OR CAST(t.atom AS TEXT) = ?4))) "
     "ORDER BY number DESC LIMIT ?5";
 
 static enum status bind_query(sqlite3_stmt *stmt, const struct library_query *query,
