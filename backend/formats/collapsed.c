@@ -250,7 +250,6 @@ static int detect_collapsed(const uint8_t *head, size_t len, bool is_whole_file)
     struct text line;
     size_t good = 0;
     size_t bad = 0;
-    size_t empty = 0;
     text_lines_init(&lines, head, len);
     while (text_lines_next(&lines, &line)) {
         bool is_cut = !is_whole_file && lines.at == lines.end;
@@ -258,12 +257,9 @@ static int detect_collapsed(const uint8_t *head, size_t len, bool is_whole_file)
         enum line_kind kind = is_cut ? LINE_EMPTY : split_line(line, &parts);
         good += kind == LINE_GOOD;
         bad += kind == LINE_BAD || kind == LINE_WEAK;
-        empty += kind == LINE_EMPTY;
     }
     if (good == 0 && bad == 0 && !is_whole_file && memchr(head, ';', len))
         return 5; /* one line longer than the head */
-    if (good == 0 && bad == 0 && is_whole_file && empty > 0)
-        return 1; /* blank lines only: a run that took no samples */
     return good > bad ? 30 : 0;
 }
 

@@ -7,9 +7,25 @@
 extern const struct format format_pstats;
 extern const struct format format_collapsed;
 extern const struct format format_speedscope;
+extern const struct format format_pprof;
+extern const struct format format_heliograph;
+extern const struct format format_austin_text;
+extern const struct format format_austin_mojo;
+extern const struct format format_mprof;
+extern const struct format format_memory_lines;
+extern const struct format format_cpuprofile;
+extern const struct format format_heapprofile;
 
 static const struct format *const format_rows[] = {
     &format_pstats,
     &format_collapsed,
     &format_speedscope,
+    &format_pprof,
+    &format_heliograph,
+    &format_austin_text,
+    &format_austin_mojo,
+    &format_mprof,
+    &format_memory_lines,
+    &format_cpuprofile,
+    &format_heapprofile,
 };

@@ -27,6 +27,12 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 from conformance_checks import CHECKS  # noqa: E402
 
 TIME_LIMIT_S = 60
+
+# Files about which the index says two things; whoever adds one says why.
+DISAGREEMENTS = {
+    # No bytes at all: "ok" here, "error" in collapsed/bad/empty.folded. No content can tell.
+    "collapsed/fetched/jonhoo__inferno/tests__data__flamegraph__empty__empty.txt",
+}
 MEMORY_LIMIT = 4 << 30
 
 
@@ -97,6 +103,7 @@ def main():
             print("conformance: SKIPPED the corpus (not found); reading our own fixtures only")
             root = ROOT / "tests" / "fixtures" / "formats"
         entries = json.loads((root / "index.json").read_text())
+        entries = [e for e in entries if e["file"] not in DISAGREEMENTS]
         if options.format:
             entries = [e for e in entries if e["format"] in options.format]
         passed = collections.Counter()

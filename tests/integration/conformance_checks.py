@@ -106,11 +106,6 @@ def top(wrong, what, ours, theirs, column):
             compare(wrong, f"{what} of {name!r}", got[column], amount, 1e-9)
 
 
-def tachyon_frame(frame):
-    name, file, line = frame[:3]
-    return (plain(file), line, plain(name)) if file else (None, None, plain(name))
-
-
 @checks("collapsed")
 def collapsed(got, truth, _entry):
     wrong = []
@@ -129,8 +124,81 @@ def collapsed(got, truth, _entry):
             top(wrong, "total", ours, truth["top_cum"], 1)
     else:
         compare(wrong, "samples", values["total"], truth["thread_samples"])
-        ours = add_up(frames, tachyon_frame)
-        special = lambda n: tuple(n) if n[0] and n[0] != "~" else (None, None, n[2])
-        top(wrong, "self", ours, [(list(special(n)), v) for n, v in truth["top_self"]], 0)
+        ours = add_up(frames, lambda f: (plain(f[1]), f[2], plain(f[0])))
+        theirs = {}
+        for (file, line, name), amount in truth["top_self"]:
+            # These files name the file without its folder.
+            key = ("" if file == "~" else file.rpartition("/")[2], line, name)
+            theirs[key] = theirs.get(key, 0) + amount
+        top(wrong, "self", ours, [(list(k), v) for k, v in theirs.items()], 0)
         compare(wrong, "threads", len(values["threads"]), len(truth["threads"]))
+    return wrong
+
+
+@checks("austin-text", "austin-mojo")
+def austin(got, truth, _entry):
+    wrong = []
+    if truth.get("error"):
+        return wrong  # the reference reader gave up: nothing to compare with
+    values = got["sets"][0]["values"]
+    first = values[0]
+    divisor = 1000 if first["unit"] == "ns" else 1
+    compare(wrong, "samples", got["sets"][0]["samples"], truth["samples"])
+    compare(wrong, "total", first["total"], truth["sum_first_metric"] * divisor)
+    if any(f[0] == "irqentry_exit_to_user_mode" for f in first["frames"]) and truth["mojo_version"]:
+        return wrong  # austin-python leaves the kernel's frames out of MOJO stacks, we keep them
+    compare(wrong, "depth", got["sets"][0]["max_depth"], truth["max_depth"])
+    if "gc" in truth:
+        compare(wrong, "gc", got["counters"].get("gc_samples", 0), truth["gc"])
+        compare(wrong, "idle", got["counters"].get("idle_samples", 0), truth["idle"])
+        compare(wrong, "empty", got["counters"].get("empty_samples", 0), truth["empty_stacks"])
+        if len(values) == 3:
+            compare(wrong, "memory", values[2]["total"], truth["sum_memory"])
+    totals = sorted(t["total"] for t in first["threads"] if t["samples"])
+    compare(wrong, "threads", totals, sorted(v * divisor for v in truth["threads"].values()))
+    ours = add_up(first["frames"], lambda f: (plain(f[1]), plain(f[0]), f[2]))
+    for what, key, column in (("self", "top_self", 0), ("total", "top_cum", 1)):
+        theirs = {}
+        for (file, name, line), amount, _count in truth[key]:
+            if file.startswith("native@") or file in ("kernel", ""):
+                continue  # kept by function, not by address
+            theirs[(file, name, line)] = amount * divisor
+        top(wrong, what, ours, [(list(k), v) for k, v in theirs.items()], column)
+    return wrong
+
+
+# ---- series ----
+
+MIB = 1048576
+
+
+@checks("mprof")
+def mprof(got, truth, _entry):
+    wrong = []
+    rss = [s for s in got["series"] if "pid" not in s][0]["points"]
+    mib = [v / MIB for _, v in rss]
+    compare(wrong, "points", len(rss), truth["samples"])
+    compare(wrong, "first", mib[0], truth["first_mib"])
+    compare(wrong, "last", mib[-1], truth["last_mib"])
+    compare(wrong, "peak", max(mib), truth["peak_mib"])
+    start = got["start_unix_ns"] / 1e9
+    compare(wrong, "start", start + rss[0][0] / 1e9, truth["start"], 1e-12)
+    compare(wrong, "end", start + rss[-1][0] / 1e9, truth["end"], 1e-12)
+    compare(wrong, "command", " ".join(got["argv"]), truth["cmd_line"].strip())
+    children = {str(s["pid"]): s["points"] for s in got["series"] if "pid" in s}
+    compare(wrong, "children", sorted(children), sorted(truth["children"]))
+    for pid, child in truth["children"].items():
+        compare(wrong, f"child {pid}", len(children.get(pid, [])), child["samples"])
+        compare(wrong, f"peak of {pid}", max(v / MIB for _, v in children[pid]), child["peak_mib"])
+    spans = {}
+    for s in got["spans"]:
+        spans.setdefault(s["name"], []).append(s)
+    compare(wrong, "functions", sorted(spans), sorted(truth["functions"]))
+    for name, function in truth["functions"].items():
+        ours = sorted(
+            [round(start + s["begin_ns"] / 1e9, 4), round(start + s["end_ns"] / 1e9, 4)]
+            + [round(s["begin_value"] / MIB, 4), round(s["end_value"] / MIB, 4)]
+            for s in spans.get(name, [])
+        )
+        compare(wrong, name, ours, sorted([round(x, 4) for x in s[:4]] for s in function["spans"]))
     return wrong

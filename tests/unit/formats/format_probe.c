@@ -57,6 +57,25 @@ static int64_t value_at(const struct sample_set *set, size_t type, size_t row)
     return set->values[type].value ? set->values[type].value[row] : set->values[type].constant;
 }
 
+/* Frames that differ in their column only are one here: a recursion may hold both. */
+static uint32_t *frames_by_line(const struct tables *t)
+{
+    uint32_t *same = calloc(t->frames_len, sizeof(*same));
+    struct map seen;
+    map_init(&seen);
+    if (!same)
+        exit(3);
+    for (uint32_t i = 0; i < t->frames_len; i++) {
+        uint64_t key = map_pair(t->frames[i].function, t->frames[i].line);
+        const uint32_t *first = map_find(&seen, key);
+        same[i] = first ? *first : i;
+        if (!first && !map_put(&seen, key, i))
+            exit(3);
+    }
+    map_deinit(&seen);
+    return same;
+}
+
 static void sum_frames(const struct sample_set *set, size_t type, struct sums *frames)
 {
     const struct tables *t = &profile->tables;
@@ -65,6 +84,7 @@ static void sum_frames(const struct sample_set *set, size_t type, struct sums *f
     uint32_t *seen = calloc(t->frames_len, sizeof(*seen));
     if (!by_stack || !hits || !seen)
         exit(3);
+    uint32_t *same = frames_by_line(t);
     for (size_t i = 0; i < set->len; i++) {
         uint32_t stack = set->stack ? set->stack[i] : 0;
         by_stack[stack] += value_at(set, type, i);
@@ -73,17 +93,19 @@ static void sum_frames(const struct sample_set *set, size_t type, struct sums *f
     for (uint32_t s = 1; s < t->stacks_len; s++) {
         if (!hits[s])
             continue;
-        frames->self[t->stacks[s].frame] += by_stack[s];
-        frames->hits[t->stacks[s].frame] += hits[s];
+        frames->self[same[t->stacks[s].frame]] += by_stack[s];
+        frames->hits[same[t->stacks[s].frame]] += hits[s];
         for (uint32_t at = s; at; at = t->stacks[at].parent) {
-            if (seen[t->stacks[at].frame] != s)
-                frames->total[t->stacks[at].frame] += by_stack[s];
-            seen[t->stacks[at].frame] = s;
+            uint32_t frame = same[t->stacks[at].frame];
+            if (seen[frame] != s)
+                frames->total[frame] += by_stack[s];
+            seen[frame] = s;
         }
     }
     free(by_stack);
     free(hits);
     free(seen);
+    free(same);
 }
 
 static void print_frames(const struct sample_set *set, size_t type)
