@@ -1,0 +1,208 @@
+/* V8 CPU profiles (Chrome DevTools Protocol, Profiler.Profile), today's flat shape and the nested
+ * one of before Chrome 58; and V8 sampling heap profiles (HeapProfiler.SamplingHeapProfile). */
+
+#include <stdlib.h>
+
+#include "backend/formats/builder.h"
+#include "backend/formats/format.h"
+#include "backend/formats/json_head.h"
+#include "backend/formats/json_in.h"
+#include "backend/formats/v8_nodes.h"
+#include "backend/formats/v8_samples.h"
+
+struct reader {
+    struct json_in json;
+    struct builder build;
+    struct v8_nodes nodes;
+    struct v8_samples samples;
+    bool has_nodes, has_samples, has_deltas;
+    const uint8_t *timestamps; /* mark */
+    double start, end;
+    bool is_in_seconds; /* the nested shape */
+};
+
+static void read_top(struct reader *r)
+{
+    struct json_in *j = &r->json;
+    struct text key;
+    if (!json_in_object(j))
+        return;
+    while (json_in_key(j, &key)) {
+        if (text_equal(key, "nodes")) {
+            v8_nodes_read_array(&r->nodes, j, &r->build);
+            r->has_nodes = true;
+        } else if (text_equal(key, "head")) {
+            v8_nodes_read(&r->nodes, j, &r->build);
+            r->has_nodes = true;
+            r->is_in_seconds = true;
+        } else if (text_equal(key, "startTime")) {
+            r->start = json_in_f64(j);
+        } else if (text_equal(key, "endTime")) {
+            r->end = json_in_f64(j);
+        } else if (text_equal(key, "samples") && json_in_peek(j) == JSON_ARRAY) {
+            v8_samples_read_nodes(&r->samples, j);
+            r->has_samples = true;
+        } else if (text_equal(key, "timeDeltas") && json_in_peek(j) == JSON_ARRAY) {
+            v8_samples_read_deltas(&r->samples, j);
+            r->has_deltas = true;
+        } else if (text_equal(key, "timestamps") && json_in_peek(j) == JSON_ARRAY) {
+            r->timestamps = json_in_mark(j);
+        } else {
+            json_in_skip(j);
+        }
+    }
+    json_in_finish(j);
+    if (!r->has_nodes || r->nodes.len == 0)
+        json_in_fail(j, STATUS_INVALID, "no nodes");
+}
+
+/* Without times the counts at the nodes are all there is. */
+static void add_hits(struct reader *r)
+{
+    uint32_t set = builder_set(&r->build, "cpu", "samples", "count");
+    for (size_t i = 0; i < r->nodes.len && !json_in_status(&r->json); i++) {
+        struct profile_sample sample = {.time_ns = UINT64_MAX};
+        int64_t hits = r->nodes.items[i].hits;
+        sample.values = &hits;
+        if (hits && v8_nodes_place(&r->nodes, &r->build, (uint32_t)i, &sample.stack))
+            builder_sample(&r->build, set, &sample);
+    }
+}
+
+static void add_samples(struct reader *r)
+{
+    struct json_in *j = &r->json;
+    double scale = r->is_in_seconds ? 1e9 : 1e3;
+    if (r->timestamps && !r->has_deltas && r->start > -1e15 && r->start < 1e15) {
+        json_in_return(j, r->timestamps);
+        v8_samples_read_timestamps(&r->samples, j, (int64_t)(r->start * scale / 1e3));
+        r->has_deltas = true;
+    }
+    if (!r->has_samples || !r->has_deltas) {
+        add_hits(r);
+        return;
+    }
+    if (r->samples.deltas_len != r->samples.nodes_len)
+        builder_check(&r->build,
+                      profile_add_warning(r->build.profile, "times",
+                                          "%zu times for %zu samples: missing ones count as 0",
+                                          r->samples.deltas_len, r->samples.nodes_len));
+    uint32_t set = builder_set(&r->build, "cpu", "time", "ns");
+    v8_samples_add(&r->samples, &r->nodes, &r->build, set, 0, 0);
+    double duration = (r->end - r->start) * scale;
+    if (duration > 0 && duration < 9e18)
+        r->build.profile->duration_ns = (uint64_t)duration;
+}
+
+static enum status cpuprofile_read(const struct format_input *in,
+                                   const struct format_options *options, struct profile *out,
+                                   struct error *err)
+{
+    (void)options;
+    struct reader *r = calloc(1, sizeof(*r));
+    if (!r)
+        return error_set(err, STATUS_NO_MEMORY, "no memory to read it");
+    json_in_init(&r->json, in->data, in->len, err);
+    v8_nodes_init(&r->nodes);
+    r->build = (struct builder){.profile = out, .json = &r->json, .err = err};
+    read_top(r);
+    if (!json_in_status(&r->json))
+        add_samples(r);
+    enum status st = json_in_status(&r->json);
+    v8_nodes_deinit(&r->nodes);
+    v8_samples_deinit(&r->samples);
+    json_in_deinit(&r->json);
+    free(r);
+    return st;
+}
+
+static int cpuprofile_detect(const uint8_t *head, size_t len, bool is_whole_file)
+{
+    (void)is_whole_file;
+    struct json_head h;
+    json_head_read(&h, head, len);
+    if (json_head_kind(&h, "nodes") == JSON_ARRAY) {
+        if (json_head_kind(&h, "timeDeltas") == JSON_ARRAY ||
+            json_head_holds(head, len, "\"callFrame\"") ||
+            json_head_kind(&h, "startTime") == JSON_NUMBER)
+            return 90;
+    }
+    bool is_old =
+        json_head_kind(&h, "head") == JSON_OBJECT && json_head_holds(head, len, "\"hitCount\"");
+    return is_old ? 90 : 0;
+}
+
+const struct format format_cpuprofile = {
+    .name = "cpuprofile",
+    .title = "V8 CPU profile",
+    .extensions = "cpuprofile",
+    .detect = cpuprofile_detect,
+    .read = cpuprofile_read,
+};
+
+/* ---- heap ---- */
+
+static void read_heap(struct reader *r)
+{
+    struct json_in *j = &r->json;
+    struct text key;
+    if (!json_in_object(j))
+        return;
+    while (json_in_key(j, &key)) {
+        if (text_equal(key, "head")) {
+            v8_nodes_read(&r->nodes, j, &r->build);
+            r->has_nodes = true;
+        } else {
+            json_in_skip(j); /* "samples" say the same again, without what was freed meanwhile */
+        }
+    }
+    json_in_finish(j);
+    if (!r->has_nodes)
+        json_in_fail(j, STATUS_INVALID, "no head");
+    uint32_t set = builder_set(&r->build, "heap", "in use", "bytes");
+    for (size_t i = 0; i < r->nodes.len && !json_in_status(j); i++) {
+        struct profile_sample sample = {.time_ns = UINT64_MAX};
+        sample.values = &r->nodes.items[i].self_bytes;
+        if (r->nodes.items[i].self_bytes &&
+            v8_nodes_place(&r->nodes, &r->build, (uint32_t)i, &sample.stack))
+            builder_sample(&r->build, set, &sample);
+    }
+}
+
+static enum status heapprofile_read(const struct format_input *in,
+                                    const struct format_options *options, struct profile *out,
+                                    struct error *err)
+{
+    (void)options;
+    struct reader *r = calloc(1, sizeof(*r));
+    if (!r)
+        return error_set(err, STATUS_NO_MEMORY, "no memory to read it");
+    json_in_init(&r->json, in->data, in->len, err);
+    v8_nodes_init(&r->nodes);
+    r->build = (struct builder){.profile = out, .json = &r->json, .err = err};
+    read_heap(r);
+    enum status st = json_in_status(&r->json);
+    v8_nodes_deinit(&r->nodes);
+    json_in_deinit(&r->json);
+    free(r);
+    return st;
+}
+
+static int heapprofile_detect(const uint8_t *head, size_t len, bool is_whole_file)
+{
+    (void)is_whole_file;
+    struct json_head h;
+    json_head_read(&h, head, len);
+    bool is_heap = json_head_kind(&h, "head") == JSON_OBJECT &&
+                   json_head_holds(head, len, "\"callFrame\"") &&
+                   json_head_holds(head, len, "\"selfSize\"");
+    return is_heap ? 95 : 0;
+}
+
+const struct format format_heapprofile = {
+    .name = "heapprofile",
+    .title = "V8 sampling heap profile",
+    .extensions = "heapprofile",
+    .detect = heapprofile_detect,
+    .read = heapprofile_read,
+};
