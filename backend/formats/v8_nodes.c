@@ -71,12 +71,18 @@ struct open_node {
     bool is_named; /* its place has been seen */
 };
 
+static bool reserve_node(struct v8_nodes *v, struct json_in *j)
+{
+    bool has_room = v->len < TABLES_MAX_ROWS && array_reserve(&v->items, &v->cap, v->len + 1) &&
+                    array_reserve(&v->ids, &v->ids_cap, v->len + 1);
+    return has_room || json_in_check(j, STATUS_NO_MEMORY);
+}
+
 static bool open_node(struct v8_nodes *v, struct json_in *j, struct open_node *node,
                       uint32_t parent)
 {
-    if (v->len >= TABLES_MAX_ROWS || !array_reserve(&v->items, &v->cap, v->len + 1) ||
-        !array_reserve(&v->ids, &v->ids_cap, v->len + 1))
-        return json_in_check(j, STATUS_NO_MEMORY);
+    if (!reserve_node(v, j))
+        return false;
     *node = (struct open_node){.number = (uint32_t)v->len, .place = {.line = -1, .column = -1}};
     v->items[v->len] = (struct v8_node){.parent = parent};
     v->ids[v->len++] = 0;
@@ -101,6 +107,32 @@ static bool add_child(struct v8_nodes *v, struct json_in *j, uint32_t node, uint
         return false;
     }
     return map_put(&v->parent_of, child, node) || json_in_check(j, STATUS_NO_MEMORY);
+}
+
+/* The node of this id; made when it is only spoken of so far. */
+static uint32_t node_of(struct v8_nodes *v, struct json_in *j, uint64_t id)
+{
+    const uint32_t *known = map_find(&v->by_id, id);
+    if (known)
+        return *known;
+    if (!reserve_node(v, j) || !map_put(&v->by_id, id, (uint32_t)v->len)) {
+        json_in_check(j, STATUS_NO_MEMORY);
+        return 0;
+    }
+    v->items[v->len] = (struct v8_node){0};
+    v->ids[v->len] = id;
+    return (uint32_t)v->len++;
+}
+
+void v8_nodes_put(struct v8_nodes *v, struct json_in *j, uint64_t id, uint64_t parent,
+                  uint32_t frame)
+{
+    uint32_t node = node_of(v, j, id);
+    uint32_t above = parent ? node_of(v, j, parent) + 1 : 0;
+    if (json_in_status(j))
+        return;
+    v->items[node].frame = frame;
+    v->items[node].parent = above;
 }
 
 /* Everything but "children". */

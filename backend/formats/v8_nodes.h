@@ -35,6 +35,10 @@ void v8_nodes_read(struct v8_nodes *v, struct json_in *j, struct builder *b);
 /* The next value: an array of nodes. */
 void v8_nodes_read_array(struct v8_nodes *v, struct json_in *j, struct builder *b);
 
+/* One node known by other means; parent 0 = a root. */
+void v8_nodes_put(struct v8_nodes *v, struct json_in *j, uint64_t id, uint64_t parent,
+                  uint32_t frame);
+
 /* The stack of a node, root first; false (and failed) for an id that is not there and for a
  * cycle. All nodes must have been read. */
 bool v8_nodes_stack(struct v8_nodes *v, struct builder *b, uint64_t id, uint32_t *stack);
