@@ -31,6 +31,8 @@ export interface PlotScene {
   time(seconds: number): string;
   /** Top of the right axis at least; 100 for percent. */
   rightAtLeast: number;
+  /** Pixels above the plot kept for the key. */
+  headRoom: number;
 }
 
 export const PLOT_BOTTOM = 18;
@@ -52,12 +54,12 @@ export function drawPlot(
 ): PlotScales {
   const x: Scale = { from: scene.from, to: scene.to, start: 0, end: width };
   const bottom = height - PLOT_BOTTOM;
-  const left: Scale = { from: 0, to: topOf(scene, "left") * 1.12 || 1, start: bottom, end: 0 };
+  const left: Scale = { from: 0, to: topOf(scene, "left") * 1.12 || 1, start: bottom, end: scene.headRoom };
   const right: Scale = {
     from: 0,
     to: Math.max(scene.rightAtLeast, topOf(scene, "right")) * 1.12 || 1,
     start: bottom,
-    end: 0,
+    end: scene.headRoom,
   };
   const context = canvas.getContext("2d");
   if (!context) return { x, left, right };
@@ -85,7 +87,8 @@ function topOf(scene: PlotScene, axis: "left" | "right"): number {
 }
 
 function ticksOf(scene: PlotScene, left: Scale, bottom: number): number[] {
-  const most = Math.max(1, Math.floor(bottom / 32));
+  if (!scene.lines.length) return [];
+  const most = Math.max(1, Math.floor(bottom / 38));
   return scene.isBytes ? byteTicks(0, left.to, most) : niceTicks(0, left.to, most);
 }
 

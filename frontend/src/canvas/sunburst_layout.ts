@@ -21,10 +21,12 @@ export interface SunburstFrame {
 }
 
 const TURN = Math.PI * 2;
+/** The disc in the middle holds words. */
+const HOLE = 0.23;
 
 /** The disc in the middle, then rings that get a little thinner towards the edge. */
 export function ringRadius(frame: SunburstFrame, level: number): number {
-  const hole = frame.radius * 0.2;
+  const hole = frame.radius * HOLE;
   if (level <= 0) return 0;
   if (level <= 1) return hole * level;
   const share = Math.min(1, (level - 1) / frame.rings);

@@ -17,7 +17,7 @@ export function formatBytes(bytes: number): string {
 export function significant(value: number, digits = 3): string {
   if (!Number.isFinite(value)) return "–";
   if (value === 0) return "0";
-  const size = Math.floor(Math.log10(Math.abs(value)));
+  const size = Math.floor(Math.log10(Math.abs(Number(value.toPrecision(Math.max(1, digits))))));
   const decimals = Math.max(0, Math.min(6, digits - 1 - size));
   const text = value.toFixed(decimals);
   return decimals > 0 && digits !== 3 ? text.replace(/\.?0+$/, "") : text;

@@ -32,13 +32,13 @@ export class HeaderView implements View {
   private readonly chips = el("span", { class: "facts-chips" });
   private readonly themeButton: HTMLButtonElement;
   private valueSwitch: Segments<string> | null = null;
-  private valueKey = "";
+  private valueKey = "\u0000";
   private chipsKey = "";
   private connection: Connection = "closed";
   private readonly abort = new AbortController();
 
   constructor(private readonly actions: HeaderActions) {
-    const share = el("button", { class: "button", type: "button", title: "Copy a link to exactly this view" }, icon("share"), "Share");
+    const share = el("button", { class: "button", type: "button", title: "Copy a link to exactly this view", "aria-label": "Share: copy a link to exactly this view" }, icon("share"), el("span", { class: "text" }, "Share"));
     share.addEventListener("click", () => void this.share());
     const exporter = el("button", { class: "button quiet wide", type: "button", "aria-haspopup": "menu" }, icon("download"), "Export");
     exporter.addEventListener("click", () => {

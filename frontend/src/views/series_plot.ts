@@ -57,6 +57,7 @@ export function plotOf(
   shared: Shared,
   chosen: readonly PlotChoice[],
   range: { from: number; to: number },
+  headRoom = 6,
 ): PlotData {
   const { tokens, state } = shared;
   const hasBytes = chosen.some((c) => isBytes(c.series));
@@ -87,10 +88,11 @@ export function plotOf(
     from: range.from,
     to: range.to,
     isBytes: hasBytes,
-    left: (v) => formatAmount(v, first?.series.unit ?? ""),
+    left: (v) => formatAmount(v, first?.series.unit ?? "").replace(/\.0+ /, " "),
     right: right ? (v) => (isPercent(right.series) ? `${significant(v)} %` : formatAmount(v, right.series.unit)) : null,
     time: (t) => axisTime(t, all),
     rightAtLeast: right && isPercent(right.series) ? 100 : 0,
+    headRoom,
   };
   return {
     scene,

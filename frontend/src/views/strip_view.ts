@@ -4,6 +4,8 @@ import { isBytes, isPercent, plotOf, plotRange, seriesTitle, type PlotChoice } f
 import { TimePlot } from "./time_plot";
 import type { Actions, Shared, View } from "./view";
 
+const KEY_ROOM = 15;
+
 /** Memory and CPU of the whole program across the top; its window filters everything below. */
 export class StripView implements View {
   readonly element = el("section", { class: "strip", "aria-label": "Memory and CPU over time" });
@@ -32,7 +34,8 @@ export class StripView implements View {
       return;
     }
     const chosen = chooseStrip(series ?? [], shared);
-    this.plot.update(plotOf(shared, chosen, plotRange(shared)));
+    this.element.classList.toggle("is-bare", chosen.length === 0);
+    this.plot.update(plotOf(shared, chosen, plotRange(shared), KEY_ROOM));
     fill(
       this.keys,
       ...chosen.map(({ series: one, colour }) => {

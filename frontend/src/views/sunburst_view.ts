@@ -11,8 +11,8 @@ import type { Actions, Shared, View } from "./view";
 
 const MOVE_MS = 420;
 const RING_CHOICES = [4, 6, 8, 12, 16, 24];
-const LEAST_COVERED = 0.06;
-const THINNEST_RING = 20; // CSS pixels, when the number of rings is ours to choose
+const LEAST_COVERED = 0.1;
+const THINNEST_RING = 23; // CSS pixels, when the number of rings is ours to choose
 
 /** The circle: the chosen root in the middle, callees around it. */
 export class SunburstView implements View {
@@ -207,12 +207,13 @@ export class SunburstView implements View {
     const size = ringRadius(target, 1) * 2 - 14;
     this.centre.style.width = `${size}px`;
     this.centre.style.height = `${size}px`;
-    const isSmall = size < 96;
+    const isSmall = size < 104;
+    this.centre.classList.toggle("is-small", isSmall);
     fill(
       this.centre,
       isSmall ? null : el("div", { class: "name" }, name.length > 60 ? `${name.slice(0, 28)}…${name.slice(-28)}` : name),
-      el("div", { class: isSmall ? "name" : "share" }, flame.shareText(width)),
-      isSmall ? null : el("div", { class: "amount" }, flame.amountText(width)),
+      el("div", { class: "share" }, flame.shareText(width)),
+      size < 60 ? null : el("div", { class: "amount" }, flame.amountText(width)),
     );
   }
 

@@ -9,6 +9,13 @@ import type { Actions, Shared, View } from "./view";
 
 const ROW_PX = 28;
 const SPARE_ROWS = 6;
+const WIDTHS: Record<string, string> = {
+  name: "minmax(190px, 2fr)",
+  file: "minmax(120px, 1fr)",
+  self_share: "70px",
+  total_share: "70px",
+  samples_self: "118px",
+};
 const SHADES = 4;
 
 /** Every function, any order; only the rows in sight exist. */
@@ -110,7 +117,7 @@ export class TableView implements View {
     this.grid.style.setProperty(
       "--columns",
       this.columns
-        .map((c) => (c.key === "name" ? "minmax(220px, 2fr)" : c.key === "file" ? "minmax(150px, 1fr)" : c.key.endsWith("share") ? "76px" : "104px"))
+        .map((c) => (WIDTHS[c.key] ?? "94px"))
         .join(" "),
     );
     fill(
