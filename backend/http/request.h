@@ -30,8 +30,8 @@ struct arena *http_arena(struct http_request *r); /* freed with the request */
 /* Whether the credential that came with it was the server's token, or none is needed. */
 bool http_is_trusted(const struct http_request *r);
 
-/* The body, read whole (chunked too) within the route's limit: from the arena of the request.
- * On an error the caller passes it to http_fail. */
+/* The body, read whole (chunked too) within the route's limit, with a NUL behind it; freed with the
+ * request. On an error the caller passes it to http_fail. */
 enum status http_read_body(struct http_request *r, const uint8_t **data, size_t *len,
                            struct error *err);
 
@@ -54,6 +54,12 @@ void http_fail_as(struct http_request *r, int code, const struct error *err, con
 /* True when the client has this version already: 304 was sent, the handler is done. Otherwise the
  * answer will carry the ETag. `etag` without quotes. */
 bool http_is_unchanged(struct http_request *r, const char *etag);
+
+/* True when `token` is the server's: the answer will carry the cookie that lets a browser in. */
+bool http_log_in(struct http_request *r, const char *token);
+
+/* 303, without a body. `path` is ours. */
+void http_redirect(struct http_request *r, const char *path);
 
 /* The asset of this path (backend/http/assets.h), or 404. */
 void http_reply_asset(struct http_request *r, const char *path);

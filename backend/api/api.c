@@ -1,0 +1,151 @@
+#include "backend/api/api.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "backend/api/inside.h"
+#include "common/base/clock.h"
+#include "common/base/ident.h"
+
+enum { FIRST_PORT = 7700, DEFAULT_VIEWERS = 128, DEFAULT_COLLECTORS = 64 };
+
+#define PROFILE "/api/v1/profiles/{}"
+
+static const struct http_route routes[] = {
+    {"GET", "/api/v1/profiles", HTTP_READ, HTTP_NO_BODY, api_list, NULL},
+    {"POST", "/api/v1/profiles", HTTP_WRITE, HTTP_BYTES_BODY, api_upload, NULL},
+    {"GET", PROFILE, HTTP_READ, HTTP_NO_BODY, api_get, NULL},
+    {"PATCH", PROFILE, HTTP_WRITE, HTTP_JSON_BODY, api_patch, NULL},
+    {"DELETE", PROFILE, HTTP_WRITE, HTTP_NO_BODY, api_delete, NULL},
+    {"GET", PROFILE "/flame", HTTP_READ, HTTP_NO_BODY, api_flame, NULL},
+    {"GET", PROFILE "/table", HTTP_READ, HTTP_NO_BODY, api_table, NULL},
+    {"GET", PROFILE "/callers", HTTP_READ, HTTP_NO_BODY, api_callers, NULL},
+    {"GET", PROFILE "/lines", HTTP_READ, HTTP_NO_BODY, api_lines, NULL},
+    {"GET", PROFILE "/source", HTTP_READ, HTTP_NO_BODY, api_source, NULL},
+    {"GET", PROFILE "/series", HTTP_READ, HTTP_NO_BODY, api_series, NULL},
+    {"GET", PROFILE "/spans", HTTP_READ, HTTP_NO_BODY, api_spans, NULL},
+    {"GET", PROFILE "/activity", HTTP_READ, HTTP_NO_BODY, api_activity, NULL},
+    {"GET", PROFILE "/stats", HTTP_READ, HTTP_NO_BODY, api_stats, NULL},
+    {"GET", PROFILE "/export", HTTP_READ, HTTP_NO_BODY, api_export, NULL},
+    {"POST", PROFILE "/control", HTTP_WRITE, HTTP_JSON_BODY, api_control, NULL},
+    {"WS", "/api/v1/live/{}", HTTP_READ, HTTP_NO_BODY, NULL, &api_live_socket},
+    {"WS", "/api/v1/collect", HTTP_COLLECT, HTTP_NO_BODY, NULL, &api_collect_socket},
+    {"POST", "/api/v1/session", HTTP_PUBLIC, HTTP_JSON_BODY, api_session, NULL},
+    {"GET", "/healthz", HTTP_PUBLIC, HTTP_NO_BODY, api_health, NULL},
+    {"GET", "/readyz", HTTP_PUBLIC, HTTP_NO_BODY, api_ready, NULL},
+    {"GET", "/metrics", HTTP_READ, HTTP_NO_BODY, api_metrics, NULL},
+    {"GET", "/openapi.json", HTTP_PUBLIC, HTTP_NO_BODY, api_openapi, NULL},
+    /* The page is the same for everybody; what it shows asks for the token. */
+    {"GET", "/", HTTP_PUBLIC, HTTP_NO_BODY, api_page, NULL},
+    {"GET", "/p/{}", HTTP_PUBLIC, HTTP_NO_BODY, api_page, NULL},
+    {"GET", "/d/{}", HTTP_PUBLIC, HTTP_NO_BODY, api_page, NULL},
+    {"GET", "/assets/{*}", HTTP_PUBLIC, HTTP_NO_BODY, api_asset, NULL},
+    {"GET", "/{}", HTTP_PUBLIC, HTTP_NO_BODY, api_asset, NULL}, /* icon, manifest */
+    {0},
+};
+
+static bool may_collect(void *ctx, const char *token, size_t len)
+{
+    const struct api_server *s = ctx;
+    return !s->token || ident_equal_secret(token, len, s->token, strlen(s->token));
+}
+
+static char *copy_or(const char *text, const char *otherwise)
+{
+    return strdup(text && *text ? text : otherwise);
+}
+
+static void free_server(struct api_server *s)
+{
+    api_caches_deinit(s);
+    free(s->token);
+    free(s->version);
+    free(s->build);
+    free(s);
+}
+
+static enum status new_server(struct api_server **out, const struct api_options *o,
+                              struct error *err)
+{
+    struct api_server *s = calloc(1, sizeof(*s));
+    if (!s || api_caches_init(s) != STATUS_OK) {
+        free(s);
+        return error_set(err, STATUS_NO_MEMORY, "no memory for the server");
+    }
+    s->library = o->library;
+    s->max_raw = o->max_raw ? o->max_raw : 1ULL << 30;
+    s->cache_bytes = o->cache_bytes ? o->cache_bytes : 512ULL << 20;
+    s->start_unix_ns = clock_unix_ns();
+    s->version = copy_or(o->version, "unknown");
+    s->build = copy_or(o->build, "unknown");
+    s->token = o->token && *o->token ? strdup(o->token) : NULL;
+    if (!s->version || !s->build || (o->token && *o->token && !s->token)) {
+        free_server(s);
+        return error_set(err, STATUS_NO_MEMORY, "no memory for the server");
+    }
+    *out = s;
+    return STATUS_OK;
+}
+
+static enum status serve(struct api_server *s, const struct api_options *o, struct error *err)
+{
+    uint32_t viewers = o->max_viewers ? o->max_viewers : DEFAULT_VIEWERS;
+    uint32_t collectors = o->max_collectors ? o->max_collectors : DEFAULT_COLLECTORS;
+    api_live_socket.max_open = viewers;
+    api_collect_socket.max_open = collectors;
+    struct http_options http = {
+        .listen = o->listen,
+        .allow_hosts = o->allow_hosts,
+        .allow_hosts_len = o->allow_hosts_len,
+        .token = o->token,
+        .max_upload = o->max_upload,
+        .max_sockets = viewers + collectors,
+        .routes = routes,
+        .ctx = s,
+    };
+    if (!o->listen)
+        return http_server_start_free(&s->http, &http, "127.0.0.1", FIRST_PORT, s->url, err);
+    return http_server_start(&s->http, &http, s->url, err);
+}
+
+enum status api_server_start(struct api_server **out, const struct api_options *options,
+                             char url[128], struct error *err)
+{
+    struct api_server *s;
+    enum status st = new_server(&s, options, err);
+    if (st != STATUS_OK)
+        return st;
+    st = serve(s, options, err);
+    if (st != STATUS_OK) {
+        free_server(s);
+        return st;
+    }
+    /* Its Welcome names our address, which is known only now. */
+    struct ingest_options ingest_options = {
+        .library = s->library,
+        .base_url = s->url,
+        .may_collect = may_collect,
+        .ctx = s,
+        .max_peers = options->max_collectors ? options->max_collectors : DEFAULT_COLLECTORS,
+    };
+    struct ingest *ingest;
+    st = ingest_new(&ingest, &ingest_options, err);
+    if (st != STATUS_OK) {
+        api_server_stop(s);
+        return st;
+    }
+    atomic_store(&s->ingest, ingest);
+    memcpy(url, s->url, sizeof(s->url));
+    *out = s;
+    return STATUS_OK;
+}
+
+void api_server_stop(struct api_server *s)
+{
+    if (!s)
+        return;
+    library_wake_all(s->library);
+    http_server_stop(s->http);
+    ingest_free(atomic_load(&s->ingest));
+    free_server(s);
+}

@@ -1,0 +1,110 @@
+#pragma once
+/* What the files of the API share. */
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "backend/api/api.h"
+#include "backend/http/request.h"
+#include "backend/http/server.h"
+#include "backend/ingest/ingest.h"
+#include "backend/query/cache.h"
+#include "backend/query/filter.h"
+#include "common/base/json_out.h"
+
+enum { API_CACHES = 64 };
+
+/* A profile's query cache and what was said of it last. One question at a time uses it. */
+struct api_cache {
+    char id[24];
+    pthread_mutex_t lock;
+    struct query_cache *query;
+    size_t bytes;
+    uint64_t used;
+    unsigned users; /* waiting for it or holding it */
+    uint64_t summary_revision;
+    struct buf summary;
+};
+
+struct api_server {
+    struct library *library;
+    struct http_server *http;
+    _Atomic(struct ingest *) ingest;
+    char url[128];
+    char *token, *version, *build;
+    uint64_t max_raw, cache_bytes;
+    uint64_t start_unix_ns;
+    pthread_mutex_t caches_lock;
+    struct api_cache caches[API_CACHES];
+    uint64_t clock;
+    atomic_uint_fast64_t uploads, uploads_refused, questions;
+    atomic_uint viewers;
+};
+
+/* ---- caches.c ---- */
+enum status api_caches_init(struct api_server *s);
+void api_caches_deinit(struct api_server *s);
+/* The profile's cache, locked; NULL when all are in use (ask without one). */
+struct api_cache *api_cache_take(struct api_server *s, const char *id);
+void api_cache_give(struct api_server *s, struct api_cache *c);
+uint64_t api_caches_size(struct api_server *s);
+
+/* One sentence about the profile, from the cache when nothing changed. */
+enum status api_summary(struct api_cache *c, const struct library_hold *hold, struct buf *out);
+
+/* ---- question.c: one question about one profile ---- */
+struct api_question {
+    struct api_server *s;
+    struct http_request *r;
+    const char *id;
+    struct api_cache *cache;
+    struct library_hold hold;
+    struct query_filter filter;
+};
+/* Reads the filter, takes cache and profile; false when the request is answered (an error, or
+ * 304). */
+bool api_question_begin(struct api_question *q, struct http_request *r, void *ctx);
+void api_question_end(struct api_question *q);
+struct query_cache *api_question_cache(struct api_question *q);
+/* Sends `body` as JSON, or what failed; frees the body. */
+void api_question_reply(struct api_question *q, enum status st, struct buf *body,
+                        const struct error *err);
+/* A whole number or a fraction of the query; the default when absent. STATUS_INVALID else. */
+enum status api_param_u64(struct http_request *r, const char *name, uint64_t max, uint64_t *value,
+                          struct error *err);
+enum status api_param_f64(struct http_request *r, const char *name, double *value,
+                          struct error *err);
+
+/* `text` is JSON of our own making. */
+void api_put_raw(struct json_out *j, const char *key, const char *text);
+/* 404 for what cannot be an id. */
+bool api_check_id(struct http_request *r, const char *id);
+
+/* ---- handlers ---- */
+void api_list(struct http_request *r, void *ctx);
+void api_get(struct http_request *r, void *ctx);
+void api_patch(struct http_request *r, void *ctx);
+void api_delete(struct http_request *r, void *ctx);
+void api_upload(struct http_request *r, void *ctx);
+
+void api_flame(struct http_request *r, void *ctx);
+void api_table(struct http_request *r, void *ctx);
+void api_callers(struct http_request *r, void *ctx);
+void api_lines(struct http_request *r, void *ctx);
+void api_source(struct http_request *r, void *ctx);
+void api_series(struct http_request *r, void *ctx);
+void api_spans(struct http_request *r, void *ctx);
+void api_activity(struct http_request *r, void *ctx);
+void api_stats(struct http_request *r, void *ctx);
+void api_export(struct http_request *r, void *ctx);
+void api_control(struct http_request *r, void *ctx);
+
+void api_page(struct http_request *r, void *ctx);
+void api_asset(struct http_request *r, void *ctx);
+void api_session(struct http_request *r, void *ctx);
+void api_health(struct http_request *r, void *ctx);
+void api_ready(struct http_request *r, void *ctx);
+void api_metrics(struct http_request *r, void *ctx);
+void api_openapi(struct http_request *r, void *ctx);
+
+extern struct http_socket api_live_socket, api_collect_socket;

@@ -1,0 +1,477 @@
+/* The library: list, one profile, rename, delete, upload. */
+
+#include <cjson/cJSON.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "backend/api/inside.h"
+#include "backend/formats/format.h"
+#include "backend/query/stats.h"
+#include "backend/query/values.h"
+#include "common/base/ident.h"
+
+static const char *text_of(const struct profile *p, uint32_t string)
+{
+    return strtab_text(&p->tables.strings, string);
+}
+
+static void put_text(struct json_out *j, const char *key, const char *text)
+{
+    json_out_key(j, key);
+    json_out_text(j, text ? text : "");
+}
+
+static void put_string(struct json_out *j, const char *key, const struct profile *p, uint32_t id)
+{
+    json_out_key(j, key);
+    json_out_string(j, text_of(p, id), strtab_len(&p->tables.strings, id));
+}
+
+static void put_u64(struct json_out *j, const char *key, uint64_t value)
+{
+    json_out_key(j, key);
+    json_out_u64(j, value);
+}
+
+static void put_f64(struct json_out *j, const char *key, double value)
+{
+    json_out_key(j, key);
+    json_out_f64(j, value);
+}
+
+/* "stacks,series" as an array. */
+static void put_shapes(struct json_out *j, const char *list)
+{
+    json_out_key(j, "shapes");
+    json_out_array(j);
+    while (list && *list) {
+        size_t n = strcspn(list, ",");
+        if (n)
+            json_out_string(j, list, n);
+        list += n + (list[n] == ',');
+    }
+    json_out_end(j);
+}
+
+/* ---- list ---- */
+
+static void put_row(struct json_out *j, const struct library_row *row)
+{
+    json_out_object(j);
+    put_text(j, "id", row->id);
+    put_text(j, "name", row->name);
+    put_text(j, "format", row->format);
+    put_text(j, "producer", row->producer);
+    put_text(j, "state", library_state_name(row->state));
+    put_u64(j, "created_unix_ms", row->created_unix_ms);
+    put_f64(j, "duration_s", (double)row->duration_ns / 1e9);
+    put_u64(j, "samples", row->samples);
+    put_u64(j, "bytes", row->bytes);
+    put_u64(j, "peak_rss_bytes", row->peak_rss_bytes);
+    put_shapes(j, row->shapes);
+    api_put_raw(j, "tags", row->tags);
+    put_text(j, "summary", row->summary);
+    json_out_end(j);
+}
+
+void api_list(struct http_request *r, void *ctx)
+{
+    struct api_server *s = ctx;
+    struct error err = {0};
+    uint64_t limit = 100;
+    enum status st = api_param_u64(r, "limit", 500, &limit, &err);
+    struct library_query query = {.text = http_query(r, "q"),
+                                  .tag = http_query(r, "tag"),
+                                  .cursor = http_query(r, "cursor"),
+                                  .limit = limit ? limit : 1};
+    struct library_row *rows = NULL;
+    size_t len = 0;
+    char next[64] = "";
+    if (st == STATUS_OK)
+        st = library_list(s->library, &query, &rows, &len, next, &err);
+    if (st != STATUS_OK) {
+        http_fail(r, &err);
+        return;
+    }
+    struct buf body;
+    struct json_out j;
+    buf_init(&body, 0);
+    json_out_init(&j, &body);
+    json_out_object(&j);
+    json_out_key(&j, "profiles");
+    json_out_array(&j);
+    for (size_t i = 0; i < len; i++)
+        put_row(&j, &rows[i]);
+    json_out_end(&j);
+    put_text(&j, "next", next);
+    json_out_end(&j);
+    library_rows_free(rows, len);
+    http_reply_json(r, 200, &body);
+    buf_deinit(&body);
+}
+
+/* ---- one ---- */
+
+static uint64_t samples_of(const struct profile *p, const struct query_value *v)
+{
+    return v->source == QUERY_SAMPLES      ? p->sets[v->set].len
+           : v->source == QUERY_CALL_GRAPH ? p->call_graph.rows_len
+                                           : p->lines_len;
+}
+
+static enum status put_values(struct json_out *j, const struct profile *p)
+{
+    struct query_values values;
+    enum status st = query_values_list(p, &values);
+    if (st != STATUS_OK)
+        return st;
+    json_out_key(j, "values");
+    json_out_array(j);
+    for (size_t i = 0; i < values.len; i++) {
+        const struct query_value *v = &values.items[i];
+        json_out_object(j);
+        put_text(j, "key", v->key);
+        put_text(j, "set", v->set_name);
+        put_text(j, "name", v->name);
+        put_text(j, "unit", v->unit);
+        put_f64(j, "total", query_value_total(p, v));
+        put_u64(j, "samples", samples_of(p, v));
+        json_out_key(j, "default");
+        json_out_bool(j, i == 0);
+        json_out_key(j, "estimated");
+        json_out_bool(j, v->source == QUERY_CALL_GRAPH);
+        json_out_end(j);
+    }
+    json_out_end(j);
+    query_values_free(&values);
+    return STATUS_OK;
+}
+
+static void put_processes(struct json_out *j, const struct profile *p)
+{
+    json_out_key(j, "processes");
+    json_out_array(j);
+    for (size_t i = 0; i < p->tables.processes_len; i++) {
+        const struct model_process *m = &p->tables.processes[i];
+        json_out_object(j);
+        put_u64(j, "index", i);
+        put_u64(j, "pid", m->pid);
+        put_u64(j, "parent_pid", m->parent_pid);
+        put_string(j, "command", p, m->command);
+        put_string(j, "runtime", p, m->runtime);
+        put_f64(j, "start_s", (double)m->start_ns / 1e9);
+        json_out_key(j, "end_s");
+        if (m->end_ns)
+            json_out_f64(j, (double)m->end_ns / 1e9);
+        else
+            json_out_null(j);
+        json_out_end(j);
+    }
+    json_out_end(j);
+}
+
+static enum status put_threads(struct json_out *j, const struct profile *p)
+{
+    size_t n = p->tables.threads_len;
+    uint64_t *samples = calloc(n ? n : 1, sizeof(*samples));
+    if (!samples)
+        return STATUS_NO_MEMORY;
+    /* Of the first set, which is the default. */
+    const struct sample_set *set = p->sets_len ? &p->sets[0] : NULL;
+    for (size_t i = 0; set && n && i < set->len; i++) {
+        uint32_t thread = set->thread ? set->thread[i] : 0;
+        if (thread < n)
+            samples[thread]++;
+    }
+    json_out_key(j, "threads");
+    json_out_array(j);
+    for (size_t i = 0; i < n; i++) {
+        const struct model_thread *t = &p->tables.threads[i];
+        json_out_object(j);
+        put_u64(j, "index", i);
+        put_u64(j, "process", t->process);
+        put_u64(j, "tid", t->tid);
+        put_string(j, "name", p, t->name);
+        put_u64(j, "samples", samples[i]);
+        json_out_end(j);
+    }
+    json_out_end(j);
+    free(samples);
+    return STATUS_OK;
+}
+
+static void put_counters(struct json_out *j, const struct profile *p)
+{
+    json_out_key(j, "counters");
+    json_out_object(j);
+    for (size_t i = 0; i < p->counters_len; i++)
+        put_u64(j, text_of(p, p->counters[i].name), p->counters[i].value);
+    json_out_end(j);
+}
+
+static void put_notices(struct json_out *j, const struct profile *p)
+{
+    json_out_key(j, "notices");
+    json_out_array(j);
+    for (size_t i = 0; i < p->notices_len; i++) {
+        json_out_object(j);
+        put_u64(j, "severity", p->notices[i].severity);
+        put_string(j, "code", p, p->notices[i].code);
+        put_string(j, "text", p, p->notices[i].text);
+        put_f64(j, "time_s", (double)p->notices[i].time_ns / 1e9);
+        json_out_end(j);
+    }
+    json_out_end(j);
+}
+
+static void put_head(struct json_out *j, const struct api_question *q,
+                     const struct library_row *row)
+{
+    const struct profile *p = q->hold.profile;
+    put_text(j, "id", q->id);
+    put_text(j, "name", row->name);
+    put_text(j, "state", library_state_name(q->hold.state));
+    put_u64(j, "rev", q->hold.revision);
+    put_string(j, "format", p, p->format);
+    put_string(j, "producer", p, p->producer);
+    put_string(j, "mode", p, p->mode);
+    put_string(j, "host", p, p->host);
+    put_u64(j, "pid", p->pid);
+    json_out_key(j, "argv");
+    json_out_array(j);
+    for (size_t i = 0; i < p->argv_len; i++)
+        json_out_string(j, text_of(p, p->argv[i]), strtab_len(&p->tables.strings, p->argv[i]));
+    json_out_end(j);
+    put_string(j, "runtime", p, p->runtime);
+    put_u64(j, "created_unix_ms", row->created_unix_ms);
+    put_u64(j, "start_unix_ms", p->start_unix_ns / 1000000);
+    put_f64(j, "duration_s", (double)p->duration_ns / 1e9);
+    put_f64(j, "rate_hz", p->rate_hz);
+    const char *shapes[6];
+    size_t n = stats_shapes(p, shapes);
+    json_out_key(j, "shapes");
+    json_out_array(j);
+    for (size_t i = 0; i < n; i++)
+        json_out_text(j, shapes[i]);
+    json_out_end(j);
+}
+
+static enum status write_one(struct api_question *q, const struct library_row *row,
+                             struct buf *body)
+{
+    struct json_out j;
+    struct buf summary;
+    buf_init(&summary, 0);
+    json_out_init(&j, body);
+    json_out_object(&j);
+    put_head(&j, q, row);
+    enum status st = api_summary(q->cache, &q->hold, &summary);
+    json_out_key(&j, "summary");
+    json_out_string(&j, (const char *)summary.data, summary.len);
+    buf_deinit(&summary);
+    if (st == STATUS_OK)
+        st = put_values(&j, q->hold.profile);
+    put_processes(&j, q->hold.profile);
+    if (st == STATUS_OK)
+        st = put_threads(&j, q->hold.profile);
+    put_counters(&j, q->hold.profile);
+    put_notices(&j, q->hold.profile);
+    api_put_raw(&j, "tags", row->tags);
+    json_out_end(&j);
+    return st == STATUS_OK ? buf_status(body) : st;
+}
+
+void api_get(struct http_request *r, void *ctx)
+{
+    struct api_server *s = ctx;
+    struct api_question q;
+    struct error err = {0};
+    if (!api_question_begin(&q, r, ctx))
+        return;
+    /* The row waits for the profile's lock in no case: it is read from the store. */
+    struct library_row row = {0};
+    struct buf body;
+    buf_init(&body, 0);
+    enum status st = library_row(s->library, q.id, &row, &err);
+    if (st == STATUS_OK) {
+        st = write_one(&q, &row, &body);
+        free(row.name);
+        free(row.format);
+        free(row.producer);
+        free(row.summary);
+        free(row.tags);
+        free(row.shapes);
+    }
+    api_question_reply(&q, st, &body, &err);
+}
+
+/* ---- changes ---- */
+
+static cJSON *read_json(struct http_request *r, struct error *err)
+{
+    const uint8_t *data;
+    size_t len;
+    if (http_read_body(r, &data, &len, err) != STATUS_OK)
+        return NULL;
+    cJSON *json = cJSON_ParseWithLength((const char *)data, len);
+    if (!json || !cJSON_IsObject(json)) {
+        cJSON_Delete(json);
+        error_set(err, STATUS_INVALID, "the body is not a JSON object");
+        return NULL;
+    }
+    return json;
+}
+
+static enum status check_tags(const cJSON *tags, struct error *err)
+{
+    if (!cJSON_IsObject(tags))
+        return error_set(err, STATUS_INVALID, "tags is an object of texts");
+    const cJSON *tag;
+    cJSON_ArrayForEach(tag, tags)
+    {
+        if (!cJSON_IsString(tag))
+            return error_set(err, STATUS_INVALID, "tags is an object of texts");
+    }
+    return STATUS_OK;
+}
+
+void api_patch(struct http_request *r, void *ctx)
+{
+    struct api_server *s = ctx;
+    struct error err = {0};
+    const char *id = http_part(r, 0);
+    if (!api_check_id(r, id))
+        return;
+    cJSON *json = read_json(r, &err);
+    if (!json) {
+        http_fail(r, &err);
+        return;
+    }
+    const cJSON *name = cJSON_GetObjectItemCaseSensitive(json, "name");
+    const cJSON *tags = cJSON_GetObjectItemCaseSensitive(json, "tags");
+    enum status st = STATUS_OK;
+    if (name && (!cJSON_IsString(name) || strlen(name->valuestring) > 1000))
+        st = error_set(&err, STATUS_INVALID, "name is a text of at most 1,000 bytes");
+    if (st == STATUS_OK && tags)
+        st = check_tags(tags, &err);
+    char *tags_text = st == STATUS_OK && tags ? cJSON_PrintUnformatted(tags) : NULL;
+    if (st == STATUS_OK)
+        st = library_rename(s->library, id, name ? name->valuestring : NULL, tags_text, &err);
+    cJSON_free(tags_text);
+    cJSON_Delete(json);
+    if (st == STATUS_OK)
+        http_reply(r, 204, NULL, NULL, 0);
+    else
+        http_fail(r, &err);
+}
+
+void api_delete(struct http_request *r, void *ctx)
+{
+    struct api_server *s = ctx;
+    struct error err = {0};
+    const char *id = http_part(r, 0);
+    if (!api_check_id(r, id))
+        return;
+    enum status st = library_delete(s->library, id, &err);
+    if (st == STATUS_OK)
+        http_reply(r, 204, NULL, NULL, 0);
+    else
+        http_fail_as(r, st == STATUS_BUSY ? 409 : http_code(st), &err, NULL);
+}
+
+/* ---- upload ---- */
+
+/* What is true of files: a broken archive is no profile at all (400), a profile that cannot be
+ * read is understood as a request but not as content (422). */
+static int upload_code(enum status st)
+{
+    switch (st) {
+    case STATUS_CORRUPT:
+        return 400;
+    case STATUS_INVALID:
+    case STATUS_UNSUPPORTED:
+        return 422;
+    default:
+        return http_code(st);
+    }
+}
+
+static void put_warnings(struct json_out *j, const struct profile *p)
+{
+    json_out_key(j, "warnings");
+    json_out_array(j);
+    for (size_t i = 0; i < p->notices_len; i++) {
+        if (p->notices[i].severity >= 1)
+            json_out_string(j, text_of(p, p->notices[i].text),
+                            strtab_len(&p->tables.strings, p->notices[i].text));
+    }
+    json_out_end(j);
+}
+
+static void note_summary(struct api_server *s, const char *id)
+{
+    struct library_hold hold;
+    struct buf text;
+    if (library_hold(s->library, id, &hold, NULL) != STATUS_OK)
+        return;
+    buf_init(&text, 0);
+    struct api_cache *cache = api_cache_take(s, id);
+    enum status st = api_summary(cache, &hold, &text);
+    api_cache_give(s, cache);
+    library_release(s->library, &hold);
+    buf_put_byte(&text, 0);
+    if (st == STATUS_OK && buf_status(&text) == STATUS_OK)
+        library_set_summary(s->library, id, (const char *)text.data, NULL);
+    buf_deinit(&text);
+}
+
+static enum status import(struct api_server *s, struct http_request *r, const uint8_t *data,
+                          size_t len, char *id, struct buf *told, struct error *err)
+{
+    const char *name = http_query(r, "name");
+    struct format_options options = {.max_raw_bytes = s->max_raw};
+    struct profile *p;
+    enum status st = format_load(data, len, name, &options, &p, err);
+    if (st != STATUS_OK)
+        return st;
+    struct json_out j;
+    json_out_init(&j, told);
+    buf_put_text(told, ",");
+    put_string(&j, "format", p, p->format);
+    buf_put_text(told, ",");
+    put_warnings(&j, p);
+    return library_import(s->library, p, name ? name : "", len, id, err);
+}
+
+void api_upload(struct http_request *r, void *ctx)
+{
+    struct api_server *s = ctx;
+    struct error err = {0};
+    const uint8_t *data;
+    size_t len;
+    enum status st = http_read_body(r, &data, &len, &err);
+    if (st != STATUS_OK) {
+        http_fail(r, &err);
+        return;
+    }
+    char id[24];
+    struct buf told;
+    buf_init(&told, 0);
+    st = import(s, r, data, len, id, &told, &err);
+    if (st != STATUS_OK) {
+        atomic_fetch_add(&s->uploads_refused, 1);
+        buf_deinit(&told);
+        http_fail_as(r, upload_code(st), &err, NULL);
+        return;
+    }
+    atomic_fetch_add(&s->uploads, 1);
+    note_summary(s, id);
+    struct buf body;
+    buf_init(&body, 0);
+    buf_printf(&body, "{\"id\":\"%s\",\"url\":\"/p/%s\"", id, id);
+    buf_put(&body, told.data, told.len);
+    buf_put_byte(&body, '}');
+    buf_deinit(&told);
+    http_reply_json(r, 201, &body);
+    buf_deinit(&body);
+}

@@ -1,0 +1,138 @@
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "backend/api/inside.h"
+#include "common/base/ident.h"
+
+enum status api_param_u64(struct http_request *r, const char *name, uint64_t max, uint64_t *value,
+                          struct error *err)
+{
+    const char *text = http_query(r, name);
+    if (!text || !*text)
+        return STATUS_OK;
+    char *end = NULL;
+    errno = 0;
+    unsigned long long v = *text >= '0' && *text <= '9' ? strtoull(text, &end, 10) : 0;
+    if (!end || *end || errno || v > max)
+        return error_set(err, STATUS_INVALID, "%s: \"%.40s\" is not a number up to %llu", name,
+                         text, (unsigned long long)max);
+    *value = v;
+    return STATUS_OK;
+}
+
+enum status api_param_f64(struct http_request *r, const char *name, double *value,
+                          struct error *err)
+{
+    const char *text = http_query(r, name);
+    if (!text || !*text)
+        return STATUS_OK;
+    char *end;
+    double v = strtod(text, &end);
+    if (end == text || *end || !isfinite(v))
+        return error_set(err, STATUS_INVALID, "%s: \"%.40s\" is not a number", name, text);
+    *value = v;
+    return STATUS_OK;
+}
+
+void api_put_raw(struct json_out *j, const char *key, const char *text)
+{
+    json_out_key(j, key);
+    buf_put_text(j->out, text && *text ? text : "{}");
+    j->after_key = false;
+}
+
+bool api_check_id(struct http_request *r, const char *id)
+{
+    if (ident_is_valid(id, IDENT_CHARS))
+        return true;
+    struct error err;
+    error_set(&err, STATUS_NOT_FOUND, "there is no profile \"%.40s\"", id);
+    http_fail(r, &err);
+    return false;
+}
+
+static enum status read_filter(struct api_question *q, struct error *err)
+{
+    for (size_t i = 0; i < http_query_count(q->r); i++) {
+        const char *name;
+        const char *value;
+        bool is_known;
+        http_query_at(q->r, i, &name, &value);
+        if (strcmp(name, "process") == 0 && strcmp(value, "all") == 0)
+            continue;
+        enum status st = filter_set(&q->filter, http_arena(q->r), name, value, &is_known, err);
+        if (st != STATUS_OK)
+            return st;
+    }
+    return STATUS_OK;
+}
+
+/* A profile that grows no more gives the same answer to the same question, from this program. */
+static bool is_unchanged(struct api_question *q)
+{
+    if (q->hold.state == LIBRARY_LIVE)
+        return false;
+    char etag[80];
+    snprintf(etag, sizeof(etag), "%s-%llu-%.20s", q->id, (unsigned long long)q->hold.revision,
+             q->s->version);
+    return http_is_unchanged(q->r, etag);
+}
+
+bool api_question_begin(struct api_question *q, struct http_request *r, void *ctx)
+{
+    *q = (struct api_question){.s = ctx, .r = r, .id = http_part(r, 0)};
+    struct error err = {0};
+    if (!api_check_id(r, q->id))
+        return false;
+    atomic_fetch_add(&q->s->questions, 1);
+    enum status st = read_filter(q, &err);
+    if (st != STATUS_OK) {
+        http_fail(r, &err);
+        return false;
+    }
+    q->cache = api_cache_take(q->s, q->id);
+    st = library_hold(q->s->library, q->id, &q->hold, &err);
+    if (st != STATUS_OK) {
+        api_cache_give(q->s, q->cache);
+        http_fail(r, &err);
+        return false;
+    }
+    if (is_unchanged(q)) {
+        api_question_end(q);
+        return false;
+    }
+    return true;
+}
+
+/* The profile is let go before the answer is sent: a slow reader must not hold up a collector. */
+void api_question_end(struct api_question *q)
+{
+    if (q->hold.profile)
+        library_release(q->s->library, &q->hold);
+    api_cache_give(q->s, q->cache);
+    q->hold = (struct library_hold){0};
+    q->cache = NULL;
+}
+
+struct query_cache *api_question_cache(struct api_question *q)
+{
+    return q->cache ? q->cache->query : NULL;
+}
+
+void api_question_reply(struct api_question *q, enum status st, struct buf *body,
+                        const struct error *err)
+{
+    api_question_end(q);
+    if (st == STATUS_OK) {
+        http_reply_json(q->r, 200, body);
+    } else {
+        struct error failure = *err;
+        if (failure.status == STATUS_OK)
+            error_set(&failure, st, "no memory for the answer");
+        http_fail(q->r, &failure);
+    }
+    buf_deinit(body);
+}

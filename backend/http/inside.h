@@ -1,0 +1,105 @@
+#pragma once
+/* What the files of the web server share. */
+
+#include <civetweb.h>
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "backend/http/request.h"
+#include "backend/http/server.h"
+
+struct http_server {
+    struct mg_context *civetweb;
+    const struct http_route *routes;
+    void *ctx;
+    bool (*may)(void *ctx, const char *credential, enum http_auth auth, const char *path);
+    char host[64]; /* as given: the address part of `listen` */
+    uint16_t port;
+    bool is_loopback;
+    char **allow_hosts;
+    size_t allow_hosts_len;
+    char *token;
+    char cookie[32]; /* its name: cookies are shared by all ports of a host */
+    uint64_t max_upload;
+    uint32_t max_sockets;
+    atomic_bool is_stopping;
+    atomic_size_t worker_stack; /* smallest seen */
+    atomic_uint_fast64_t requests, refused, bytes_out, sockets_open, messages;
+    atomic_uint_fast64_t by_class[6];
+    atomic_uint *open_by_route;
+};
+
+struct http_param {
+    const char *name, *value;
+};
+
+enum { HTTP_MAX_PARAMS = 64, HTTP_MAX_EXTRA = 8 };
+
+struct http_request {
+    struct http_server *server;
+    struct mg_connection *conn;
+    const struct mg_request_info *info;
+    const struct http_route *route;
+    struct arena *arena;
+    const char *method, *path;
+    char *parts[HTTP_MAX_PARTS];
+    size_t parts_len;
+    struct http_param params[HTTP_MAX_PARAMS];
+    size_t params_len;
+    bool is_trusted;
+    bool is_head;
+    bool is_answered;
+    bool has_read_body;
+    struct buf body;
+    int code;
+    struct {
+        const char *name, *value;
+    } extra[HTTP_MAX_EXTRA];
+    size_t extra_len;
+};
+
+/* ---- request.c ---- */
+
+/* How often a header stands in the request; `*value` gets the first. */
+size_t http_header_count(const struct mg_request_info *info, const char *name, const char **value);
+
+/* Whether the comma-separated list has this word (ASCII case aside). */
+bool http_list_has(const char *list, const char *word);
+
+/* Splits and decodes path and query. STATUS_INVALID for what has no meaning. */
+enum status http_request_parse(struct http_request *r, struct error *err);
+
+/* Whether the pattern fits the path; fills parts. */
+bool http_match(struct http_request *r, const char *pattern);
+
+/* Nesting of arrays and objects, strings aside: looked at before a parser recurses. */
+size_t http_json_depth(const uint8_t *data, size_t len);
+
+/* ---- gate.c ---- */
+
+/* STATUS_OK, or the answer the request deserves: `*code` and the words. Sets r->route, parts and
+ * is_trusted. */
+enum status http_gate(struct http_request *r, int *code, struct error *err);
+
+/* ---- reply.c ---- */
+void http_refuse(struct http_request *r, int code, const struct error *err);
+
+/* ---- socket.c ---- */
+void http_sockets_install(struct http_server *s);
+/* Checks and opens the state of a websocket before the handshake; false when it was refused. */
+bool http_socket_prepare(struct http_request *r);
+/* The connection is gone, whatever became of it. */
+void http_socket_drop(const struct mg_connection *conn);
+
+/* ---- listen.c ---- */
+struct http_address {
+    char host[64];
+    uint16_t port;
+    bool is_loopback;
+};
+enum status http_address_parse(struct http_address *out, const char *text, struct error *err);
+/* Whether the address can be bound now: says why not in words. */
+enum status http_address_probe(const struct http_address *a, struct error *err);
+
+/* ---- worker_stack.c ---- */
+size_t http_worker_stack_here(void); /* of the calling thread */
