@@ -71,14 +71,22 @@ static enum status read_line(int fd, char *line, size_t size, struct error *err)
                      "the server did not start; heliograph serve says why");
 }
 
+static enum status take_url(struct embedded *e, const char *url, struct error *err)
+{
+    size_t len = strlen(url);
+    if (len >= sizeof(e->url))
+        return error_set(err, STATUS_IO, "the server's address is too long");
+    memcpy(e->url, url, len + 1);
+    return STATUS_OK;
+}
+
 static enum status understand(struct embedded *e, const char *line, struct error *err)
 {
-    if (strncmp(line, "url ", 4) == 0) {
-        snprintf(e->url, sizeof(e->url), "%s", line + 4);
-        return STATUS_OK;
-    }
+    if (strncmp(line, "url ", 4) == 0)
+        return take_url(e, line + 4, err);
     if (strncmp(line, "busy http", 9) == 0) {
-        snprintf(e->url, sizeof(e->url), "%s", line + 5);
+        if (take_url(e, line + 5, err) != STATUS_OK)
+            return STATUS_IO;
         waitpid(e->pid, NULL, 0);
         e->pid = 0;
         return STATUS_OK;

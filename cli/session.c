@@ -243,9 +243,10 @@ enum status session_new(struct session **out, const struct session_plan *plan, s
     else if (!plan->is_attached)
         st = start_heap(s, err);
     else if (plan->memory && strcmp(plan->memory, "off") != 0)
-        st = error_set(err, STATUS_UNSUPPORTED,
-                       "allocations can be followed only from a program's start: use heliograph run "
-                       "(attach follows stacks, RSS, PSS and USS)");
+        st =
+            error_set(err, STATUS_UNSUPPORTED,
+                      "allocations can be followed only from a program's start: use heliograph run "
+                      "(attach follows stacks, RSS, PSS and USS)");
     if (st != STATUS_OK) {
         session_free(s);
         return st;

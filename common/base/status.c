@@ -35,17 +35,16 @@ static void replace_control_characters(char *text)
     }
 }
 
-enum status error_set(struct error *err, enum status status, const char *format, ...)
+void error_write(struct error *err, enum status status, const char *format, ...)
 {
     if (!err)
-        return status;
+        return;
     err->status = status;
     va_list args;
     va_start(args, format);
     vsnprintf(err->text, sizeof(err->text), format, args);
     va_end(args);
     replace_control_characters(err->text);
-    return status;
 }
 
 void error_prefix(struct error *err, const char *context)

@@ -32,7 +32,16 @@ struct error {
 /* Formats the words into `err` (which may be NULL) and returns `status`, so that a failing branch
  * is one line: return error_set(err, STATUS_INVALID, "...", ...). Control characters in the
  * arguments are replaced, since names come from foreign files and go to terminals. */
-enum status error_set(struct error *err, enum status status, const char *format, ...)
+#define error_set(err, status, ...)                                                                \
+    (error_write((err), (status), __VA_ARGS__), error_status(status))
+
+/* error_set's two parts. Giving the status back where the compiler can see it tells it that a
+ * failing branch fails. */
+static inline enum status error_status(enum status status)
+{
+    return status;
+}
+void error_write(struct error *err, enum status status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
 /* Puts "context: " before the words already there. */
