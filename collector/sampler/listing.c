@@ -1,0 +1,195 @@
+#include "collector/sampler/listing.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "collector/target/process.h"
+#include "common/base/array.h"
+
+enum { INTERPS_MAX = 256, THREADS_MAX = 4096 };
+
+static const uint64_t name_every_ns = 1000000000;
+
+static pid_t read_tid(struct sampled_process *p, const struct memory_reader *reader,
+                      uint64_t tstate, uint64_t *id)
+{
+    const struct python_layout *layout = &p->python.layout;
+    int32_t tid = 0;
+    if (layout->tstate_native_thread_id != PYTHON_NO_FIELD) {
+        if (!memory_read_u64(reader, tstate + layout->tstate_native_thread_id, id))
+            return 0;
+        return *id <= INT32_MAX ? (pid_t)*id : 0;
+    }
+    if (!memory_read_u64(reader, tstate + layout->tstate_thread_id, id))
+        return 0;
+    if (p->python.pthread_tid == 0 ||
+        !memory_read(reader, *id + p->python.pthread_tid, &tid, sizeof(tid)) || tid < 0)
+        return 0;
+    return tid;
+}
+
+static struct sampled_thread *take_known(struct sampled_process *p, size_t from, uint64_t tstate,
+                                         uint64_t id)
+{
+    for (size_t i = from; i < p->threads_len; i++) {
+        struct sampled_thread *t = p->threads[i];
+        if (t && t->reading.tstate == tstate && t->reading.thread_id == id) {
+            p->threads[i] = NULL;
+            return t;
+        }
+    }
+    return NULL;
+}
+
+static struct sampled_thread *make_thread(struct sampled_process *p, uint64_t tstate, pid_t tid,
+                                          uint64_t id)
+{
+    struct sampled_thread *t = malloc(sizeof(*t));
+    if (!t)
+        return NULL;
+    if (!thread_init(t, &p->python.layout, &p->memory, tstate, p->pid, tid)) {
+        thread_deinit(t);
+        free(t);
+        return NULL;
+    }
+    t->reading.thread_id = id;
+    thread_read_name(t, p->pid);
+    p->has_news = true;
+    return t;
+}
+
+struct found {
+    struct sampled_thread **threads;
+    size_t len, cap;
+};
+
+static bool list_threads(struct sampled_process *p, const struct memory_reader *reader,
+                         uint64_t interp, struct found *out)
+{
+    const struct python_layout *layout = &p->python.layout;
+    uint64_t tstate;
+    if (!memory_read_u64(reader, interp + layout->interp_threads_head, &tstate))
+        return false;
+    for (size_t i = 0; tstate != 0 && i < THREADS_MAX; i++) {
+        uint64_t next;
+        uint64_t owner;
+        uint64_t id = 0;
+        if (!memory_read_u64(reader, tstate + layout->tstate_next, &next) ||
+            !memory_read_u64(reader, tstate + layout->tstate_interp, &owner) || owner != interp)
+            return false;
+        pid_t tid = read_tid(p, reader, tstate, &id);
+        struct sampled_thread *t = id ? take_known(p, 0, tstate, id) : NULL;
+        if (!t)
+            t = make_thread(p, tstate, tid, id);
+        if (!t || !array_reserve(&out->threads, &out->cap, out->len + 1)) {
+            if (t) {
+                thread_deinit(t);
+                free(t);
+            }
+            return false;
+        }
+        t->reading.next = next;
+        t->interp = interp;
+        out->threads[out->len++] = t;
+        tstate = next;
+    }
+    return true;
+}
+
+static bool list_interps(struct sampled_process *p, const struct memory_reader *reader)
+{
+    const struct python_layout *layout = &p->python.layout;
+    uint64_t interp;
+    p->interps_len = 0;
+    if (!memory_read_u64(reader, p->python.runtime + layout->runtime_interpreters_head, &interp))
+        return false;
+    while (interp != 0 && p->interps_len < INTERPS_MAX) {
+        if (!array_reserve(&p->interps, &p->interps_cap, p->interps_len + 1))
+            return false;
+        p->interps[p->interps_len++] = interp;
+        if (!memory_read_u64(reader, interp + layout->interp_next, &interp))
+            return false;
+    }
+    return p->interps_len > 0;
+}
+
+/* Where the GIL's holder stands: up to 3.11 the runtime's current thread state, from 3.12 the
+ * interpreter's GIL, which may be another interpreter's. */
+static void find_gil(struct sampled_process *p, const struct memory_reader *reader)
+{
+    const struct python_layout *layout = &p->python.layout;
+    uint64_t gil = 0;
+    p->gil = 0;
+    if (layout->is_free_threaded)
+        return;
+    if (layout->interp_gil == PYTHON_NO_FIELD)
+        p->gil = p->python.runtime + layout->runtime_tstate_current;
+    else if (memory_read_u64(reader, p->interps[p->interps_len - 1] + layout->interp_gil, &gil) &&
+             gil != 0)
+        p->gil = gil + layout->gil_last_holder;
+}
+
+static void drop_threads(struct sampled_process *p)
+{
+    for (size_t i = 0; i < p->threads_len; i++) {
+        if (p->threads[i]) {
+            thread_deinit(p->threads[i]);
+            free(p->threads[i]);
+        }
+    }
+    free(p->threads);
+}
+
+static void count_os_threads(struct sampled_process *p)
+{
+    struct process_stat stat;
+    bool has_clock = p->threads_len == 1 && process_stat(p->pid, &stat) && stat.threads == 1;
+    if (has_clock != p->has_clock)
+        p->clock_read_ns = 0;
+    p->has_clock = has_clock;
+}
+
+bool listing_update(struct sampled_process *p, uint64_t now)
+{
+    struct memory_reader reader = target_memory_reader(&p->memory);
+    struct found found = {0};
+    p->memory.error = 0;
+    if (!list_interps(p, &reader))
+        return false;
+    bool is_whole = true;
+    for (size_t i = 0; i < p->interps_len && is_whole; i++)
+        is_whole = list_threads(p, &reader, p->interps[i], &found);
+    /* A list that changed meanwhile is followed again in the next round. */
+    drop_threads(p);
+    p->threads = found.threads;
+    p->threads_len = found.len;
+    p->threads_cap = found.cap;
+    find_gil(p, &reader);
+    count_os_threads(p);
+    if (now - p->named_ns > name_every_ns) {
+        for (size_t i = 0; i < p->threads_len; i++) {
+            if (!thread_read_name(p->threads[i], p->pid))
+                continue;
+            p->threads[i]->has_stream_thread = false;
+            p->has_news = true;
+        }
+        p->named_ns = now;
+    }
+    p->must_list = !is_whole;
+    p->listed_ns = now;
+    return true;
+}
+
+bool listing_begins_with(const struct sampled_process *p, size_t index, uint64_t head,
+                         size_t *first)
+{
+    uint64_t expected = head;
+    size_t i = *first;
+    for (; i < p->threads_len && p->threads[i]->interp == p->interps[index]; i++) {
+        if (p->threads[i]->reading.tstate != expected)
+            return false;
+        expected = p->threads[i]->reading.next;
+    }
+    *first = i;
+    return expected == 0;
+}

@@ -1,0 +1,438 @@
+#include "collector/sampler/process.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/uio.h>
+#include <time.h>
+
+#include "collector/sampler/listing.h"
+#include "collector/sampler/stop.h"
+#include "common/base/array.h"
+#include "common/base/clock.h"
+#include "common/wire/wire.h"
+
+enum {
+    RETRIES = 5,
+    MENDS = 12, /* predictions mended before a sample is given up */
+    STOPPED_TRIES = 8,
+    IOV_AT_ONCE = 1024,
+    INTERP_WORDS = 3,
+    GIL_BYTES = 24,
+};
+
+static const uint64_t list_every_ns = 100000000;
+static const uint64_t look_every_ns = 200000; /* at the interpreter of a single thread */
+
+bool process_open(struct sampled_process **out, const struct target_process *info,
+                  struct stack_table *stacks)
+{
+    struct sampled_process *p = calloc(1, sizeof(*p));
+    if (!p)
+        return false;
+    p->serial = info->serial;
+    p->epoch = info->epoch;
+    p->pid = info->pid;
+    p->python = info->python;
+    p->must_list = true;
+    target_memory_init(&p->memory, info->pid);
+    code_table_init(&p->codes, &p->python.layout, stacks);
+    *out = p;
+    return true;
+}
+
+void process_close(struct sampled_process *p)
+{
+    if (!p)
+        return;
+    for (size_t i = 0; i < p->threads_len; i++) {
+        thread_deinit(p->threads[i]);
+        free(p->threads[i]);
+    }
+    free(p->threads);
+    free(p->interps);
+    free(p->iov);
+    free(p->slice);
+    code_table_deinit(&p->codes);
+    target_memory_deinit(&p->memory);
+    free(p);
+}
+
+/* ---- reading ---- */
+
+static ssize_t read_memory(struct sampled_process *p, struct sampling *s, const struct iovec *iov,
+                           size_t iov_len, size_t bytes)
+{
+    ssize_t total = 0;
+    for (size_t done = 0; done < iov_len;) {
+        size_t take = iov_len - done < IOV_AT_ONCE ? iov_len - done : IOV_AT_ONCE;
+        struct iovec local = {.iov_base = p->slice + total, .iov_len = bytes - (size_t)total};
+        ssize_t want = 0;
+        for (size_t i = done; i < done + take; i++)
+            want += (ssize_t)iov[i].iov_len;
+        s->stats->reads++;
+        ssize_t got = process_vm_readv(p->pid, &local, 1, iov + done, take, 0);
+        if (got < 0) {
+            if (errno == ESRCH || errno == EPERM)
+                p->is_gone = true;
+            return total > 0 ? total : -1;
+        }
+        total += got;
+        if (got < want)
+            break;
+        done += take;
+    }
+    return total;
+}
+
+static bool make_room(struct sampled_process *p, size_t iov_len, size_t bytes)
+{
+    return array_reserve(&p->iov, &p->iov_cap, iov_len) &&
+           array_reserve(&p->slice, &p->slice_cap, bytes);
+}
+
+/* Where to look whether threads came or went, who holds the GIL, and whether garbage is collected.
+ * The first interpreter stands for all in the last question. */
+static size_t interp_iov(const struct sampled_process *p, struct iovec *iov, size_t *bytes)
+{
+    const struct python_layout *layout = &p->python.layout;
+    size_t len = 0;
+    *bytes = 0;
+    for (size_t i = 0; i < p->interps_len; i++) {
+        iov[len++] = (struct iovec){
+            (void *)(uintptr_t)(p->interps[i] + layout->interp_threads_head), sizeof(uint64_t)};
+        *bytes += sizeof(uint64_t);
+    }
+    if (p->interps_len == 0)
+        return 0;
+    uint64_t collecting = layout->interp_gc_collecting != PYTHON_NO_FIELD
+                              ? p->interps[0] + layout->interp_gc_collecting
+                              : p->python.runtime + layout->runtime_gc_collecting;
+    iov[len++] = (struct iovec){(void *)(uintptr_t)collecting, sizeof(int32_t)};
+    *bytes += sizeof(int32_t);
+    if (p->gil != 0) {
+        iov[len++] = (struct iovec){(void *)(uintptr_t)p->gil, GIL_BYTES};
+        *bytes += GIL_BYTES;
+    }
+    return len;
+}
+
+static uint64_t load_u64(const uint8_t *at)
+{
+    uint64_t value;
+    memcpy(&value, at, sizeof(value));
+    return value;
+}
+
+static void take_interps(struct sampled_process *p, const uint8_t *bytes)
+{
+    const struct python_layout *layout = &p->python.layout;
+    size_t first = 0; /* of the interpreter's threads */
+    for (size_t i = 0; i < p->interps_len; i++, bytes += sizeof(uint64_t)) {
+        if (!listing_begins_with(p, i, load_u64(bytes), &first))
+            p->must_list = true;
+    }
+    int32_t collecting;
+    memcpy(&collecting, bytes, sizeof(collecting));
+    p->is_collecting = collecting != 0;
+    bytes += sizeof(collecting);
+    p->gil_holder = 0;
+    if (p->gil == 0)
+        return;
+    if (layout->interp_gil == PYTHON_NO_FIELD) { /* up to 3.11: the running thread state itself */
+        p->gil_holder = load_u64(bytes);
+        return;
+    }
+    int32_t is_locked;
+    memcpy(&is_locked, bytes + layout->gil_locked - layout->gil_last_holder, sizeof(is_locked));
+    if (is_locked == 1)
+        p->gil_holder = load_u64(bytes);
+}
+
+/* ---- one thread ---- */
+
+static enum reading_result attempt(struct sampled_process *p, struct sampling *s,
+                                   struct sampled_thread *t, size_t *len)
+{
+    struct reading *r = &t->reading;
+    if (!make_room(p, r->iov_len, r->bytes))
+        return READING_BROKEN;
+    ssize_t got = read_memory(p, s, r->iov, r->iov_len, r->bytes);
+    if (got == (ssize_t)r->bytes)
+        return reading_frames(r, p->slice, s->frames, PYTHON_MAX_DEPTH, len);
+    if (p->is_gone)
+        return READING_GONE;
+    /* A predicted page is no longer there. */
+    reading_forget(r);
+    return reading_compile(r) ? READING_MISSED : READING_BROKEN;
+}
+
+/* Reads again until it holds, a few times. */
+static enum reading_result insist(struct sampled_process *p, struct sampling *s,
+                                  struct sampled_thread *t, enum reading_result result, int retries,
+                                  size_t *len)
+{
+    int torn = 0;
+    int missed = 0;
+    while (result == READING_TORN || result == READING_BROKEN || result == READING_MISSED) {
+        if (result == READING_MISSED ? ++missed > MENDS : ++torn > retries)
+            break;
+        if (result == READING_BROKEN)
+            reading_forget(&t->reading);
+        if (result == READING_BROKEN && !reading_compile(&t->reading))
+            break;
+        result = attempt(p, s, t, len);
+    }
+    return result;
+}
+
+static bool is_settled(enum reading_result result)
+{
+    return result == READING_OK || result == READING_EMPTY || result == READING_GONE;
+}
+
+static enum reading_result read_stopped(struct sampled_process *p, struct sampling *s,
+                                        struct sampled_thread *t, enum reading_result result,
+                                        size_t *len)
+{
+    if (s->options->never_stop || t->tid == 0 || s->stop_budget_ns == 0)
+        return result;
+    uint64_t begin = clock_monotonic_ns();
+    if (!stop_thread(t->tid)) {
+        s->stats->errors++;
+        return result;
+    }
+    result = insist(p, s, t, attempt(p, s, t, len), STOPPED_TRIES, len);
+    stop_release(t->tid);
+    uint64_t spent = clock_monotonic_ns() - begin;
+    s->stop_budget_ns = spent < s->stop_budget_ns ? s->stop_budget_ns - spent : 0;
+    if (result == READING_OK)
+        s->stats->stopped++;
+    return result;
+}
+
+static uint32_t state_of(const struct sampled_process *p, const struct sampled_thread *t)
+{
+    uint32_t state = 0;
+    bool has_gil = p->gil_holder == t->reading.tstate || t->reading.holds_gil;
+    if (has_gil)
+        state |= WIRE_HAS_GIL;
+    if (has_gil && p->is_collecting)
+        state |= WIRE_IN_GC;
+    return state;
+}
+
+static void add_row(struct sampling *s, const struct sampled_process *p, struct sampled_thread *t,
+                    uint32_t node, uint32_t state)
+{
+    struct rows *rows = s->rows;
+    uint64_t before = t->row_ns;
+    t->row_ns = s->now_ns;
+    t->node = node;
+    if (rows->len >= rows->cap)
+        return; /* the sampler flushes before this can happen */
+    size_t i = rows->len++;
+    rows->time_ns[i] = s->now_ns;
+    rows->thread[i] = t->stream_thread;
+    rows->node[i] = node;
+    rows->state[i] = state;
+    rows->wall[i] = before ? (int64_t)(s->now_ns - before) : 0;
+    rows->cpu[i] = 0;
+    rows->before[i] = t->last_row;
+    rows->owner[i] = p->serial;
+    t->last_row = (uint32_t)i;
+    s->stats->samples++;
+}
+
+static void take_result(struct sampled_process *p, struct sampling *s, struct sampled_thread *t,
+                        enum reading_result result, size_t len, bool is_stopped)
+{
+    uint32_t node;
+    struct memory_reader reader = target_memory_reader(&p->memory);
+    switch (result) {
+    case READING_OK:
+        if (thread_intern(t, &p->codes, &reader, s->frames, len, &node))
+            add_row(s, p, t, node, state_of(p, t) | (is_stopped ? WIRE_STOPPED_TO_READ : 0U));
+        else
+            s->stats->torn++;
+        break;
+    case READING_EMPTY:
+        t->node = 0;
+        t->row_ns = s->now_ns;
+        break;
+    case READING_GONE:
+        p->must_list = true;
+        break;
+    default:
+        s->stats->torn++;
+        break;
+    }
+}
+
+static void finish_thread(struct sampled_process *p, struct sampling *s, struct sampled_thread *t,
+                          enum reading_result result, size_t len)
+{
+    bool is_stopped = false;
+    if (!is_settled(result)) {
+        s->stats->retried++;
+        result = insist(p, s, t, result, RETRIES, &len);
+        if (!is_settled(result) && !p->is_gone) {
+            result = read_stopped(p, s, t, result, &len);
+            is_stopped = true;
+        }
+    }
+    take_result(p, s, t, result, len, is_stopped);
+}
+
+/* ---- CPU time ---- */
+
+static void read_cpu(struct sampled_process *p, struct sampling *s, struct sampled_thread *t)
+{
+    if (p->has_clock) {
+        struct timespec ts;
+        clockid_t clock =
+            (clockid_t)(~(unsigned)p->pid << 3 | 2); /* its CPU clock, see clock_getcpuclockid */
+        if (s->now_ns - p->clock_read_ns < s->cpu_every_ns)
+            return;
+        if (clock_gettime(clock, &ts) == 0) {
+            uint64_t used = (uint64_t)ts.tv_sec * 1000000000U + (uint64_t)ts.tv_nsec;
+            if (p->clock_read_ns != 0 && used > p->clock_ns)
+                t->unsettled_ns += used - p->clock_ns;
+            p->clock_ns = used;
+            p->clock_read_ns = s->now_ns;
+            rows_settle(s->rows, t->last_row, t->unsettled_ns);
+            t->last_row = ROWS_NONE;
+            t->unsettled_ns = 0;
+            return;
+        }
+        p->has_clock = false;
+    }
+    if (s->now_ns - t->read_ns < s->cpu_every_ns)
+        return;
+    thread_read_cpu(t, s->now_ns);
+    /* The count lags behind by up to a timer tick: wait for it to move, or for the thread to sleep.
+     */
+    if (t->unsettled_ns > 0 || t->is_asleep) {
+        rows_settle(s->rows, t->last_row, t->unsettled_ns);
+        t->last_row = ROWS_NONE;
+        t->unsettled_ns = 0;
+    }
+}
+
+void process_settle(struct sampled_process *p, struct rows *rows, uint64_t now)
+{
+    for (size_t i = 0; i < p->threads_len; i++) {
+        struct sampled_thread *t = p->threads[i];
+        if (!p->has_clock)
+            thread_read_cpu(t, now);
+        rows_settle(rows, t->last_row, t->unsettled_ns);
+        if (t->last_row != ROWS_NONE)
+            t->unsettled_ns = 0;
+        t->last_row = ROWS_NONE;
+    }
+}
+
+/* ---- a round ---- */
+
+/* A thread that sleeps stands where it stood; its stack need not be read. */
+static bool repeats(const struct sampled_process *p, const struct sampled_thread *t)
+{
+    return t->is_asleep && !p->has_clock && t->node != 0;
+}
+
+static void sample_all(struct sampled_process *p, struct sampling *s, bool with_interps)
+{
+    /* First all in one call, then those that did not come out well, one by one. */
+    size_t iov_len = 0;
+    size_t bytes = 0;
+    size_t need = p->interps_len + INTERP_WORDS;
+    size_t need_bytes = p->interps_len * 8 + 64;
+    for (size_t i = 0; i < p->threads_len; i++) {
+        need += p->threads[i]->reading.iov_len;
+        need_bytes += p->threads[i]->reading.bytes;
+    }
+    if (!make_room(p, need, need_bytes))
+        return;
+    if (with_interps)
+        iov_len = interp_iov(p, p->iov, &bytes);
+    size_t interp_bytes = bytes;
+    for (size_t i = 0; i < p->threads_len; i++) {
+        struct sampled_thread *t = p->threads[i];
+        read_cpu(p, s, t);
+        if (repeats(p, t))
+            continue;
+        memcpy(p->iov + iov_len, t->reading.iov, t->reading.iov_len * sizeof(*p->iov));
+        iov_len += t->reading.iov_len;
+        bytes += t->reading.bytes;
+    }
+    ssize_t got = iov_len > 0 ? read_memory(p, s, p->iov, iov_len, bytes) : 0;
+    if (p->is_gone)
+        return;
+    if (got < 0)
+        got = 0;
+    if (with_interps && got >= (ssize_t)interp_bytes)
+        take_interps(p, p->slice);
+
+    struct unfinished {
+        struct sampled_thread *thread;
+        enum reading_result result;
+    } again[64];
+    size_t again_len = 0;
+    size_t at = interp_bytes;
+    for (size_t i = 0; i < p->threads_len; i++) {
+        struct sampled_thread *t = p->threads[i];
+        if (repeats(p, t)) {
+            add_row(s, p, t, t->node, state_of(p, t));
+            continue;
+        }
+        size_t size = t->reading.bytes;
+        size_t len = 0;
+        enum reading_result result = READING_MISSED;
+        if ((size_t)got >= at + size) {
+            result = reading_frames(&t->reading, p->slice + at, s->frames, PYTHON_MAX_DEPTH, &len);
+        } else if ((size_t)got >= at) { /* the call ended here: a page of this one is gone */
+            reading_forget(&t->reading);
+            reading_compile(&t->reading);
+        }
+        at += size;
+        if (is_settled(result) || again_len == sizeof(again) / sizeof(again[0]))
+            take_result(p, s, t, result, len, false);
+        else
+            again[again_len++] = (struct unfinished){t, result};
+    }
+    for (size_t i = 0; i < again_len && !p->is_gone; i++)
+        finish_thread(p, s, again[i].thread, again[i].result, 0);
+}
+
+bool process_list(struct sampled_process *p, uint64_t now)
+{
+    if (p->must_list || now - p->listed_ns > list_every_ns) {
+        if (!listing_update(p, now)) {
+            p->is_gone = p->memory.error == ESRCH;
+            return false;
+        }
+    }
+    return true;
+}
+
+void process_sample(struct sampled_process *p, struct sampling *s)
+{
+    bool with_interps = p->threads_len != 1 || s->now_ns - p->checked_ns > look_every_ns;
+    if (with_interps)
+        p->checked_ns = s->now_ns;
+    sample_all(p, s, with_interps);
+}
+
+bool process_check_codes(struct sampled_process *p)
+{
+    for (size_t i = 0; i < p->threads_len; i++) {
+        const struct sampled_thread *t = p->threads[i];
+        for (size_t k = 0; k < t->path_len; k++)
+            code_table_mark_used(&p->codes, t->path[k].code);
+    }
+    if (code_table_check(&p->codes, p->pid) == 0)
+        return true;
+    for (size_t i = 0; i < p->threads_len; i++)
+        thread_forget_path(p->threads[i]);
+    return false;
+}

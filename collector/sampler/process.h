@@ -1,0 +1,73 @@
+#pragma once
+/* One process being sampled: its interpreters and threads, and a round over them. */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "collector/sampler/codes.h"
+#include "collector/sampler/rows.h"
+#include "collector/sampler/sampler.h"
+#include "collector/sampler/thread.h"
+#include "collector/target/memory.h"
+#include "collector/target/target.h"
+
+/* What one round needs to know and counts. */
+struct sampling {
+    const struct sampler_options *options;
+    struct stack_table *stacks;
+    struct rows *rows;
+    struct sampler_stats *stats;
+    struct python_frame *frames; /* PYTHON_MAX_DEPTH of them */
+    uint64_t now_ns;
+    uint64_t cpu_every_ns;   /* schedstat is not read more often than this */
+    uint64_t stop_budget_ns; /* left for stops; spent as they happen */
+};
+
+struct sampled_process {
+    uint32_t serial, epoch;
+    pid_t pid;
+    struct target_python python;
+    struct target_memory memory;
+    struct code_table codes;
+    uint32_t stream_process;
+    bool is_gone; /* its memory cannot be read any more */
+
+    uint64_t *interps; /* addresses of the interpreter states */
+    size_t interps_len, interps_cap;
+    struct sampled_thread **threads; /* interpreter by interpreter, in the target's list order */
+    size_t threads_len, threads_cap;
+    uint64_t gil;   /* address of the GIL's holder, see process.c; 0 = none */
+    bool has_clock; /* a single OS thread: the process's own CPU clock is exact */
+    uint64_t clock_ns, clock_read_ns;
+    uint64_t listed_ns, checked_ns, named_ns;
+    bool must_list, has_news; /* has_news: threads without a number in the stream */
+    size_t rows_checked;      /* rows before this one name codes that were checked since */
+
+    /* What the interpreters said in this round. */
+    uint64_t gil_holder; /* a thread state; 0 = nobody */
+    bool is_collecting;
+
+    struct iovec *iov;
+    size_t iov_cap;
+    uint8_t *slice;
+    size_t slice_cap;
+};
+
+bool process_open(struct sampled_process **out, const struct target_process *info,
+                  struct stack_table *stacks);
+void process_close(struct sampled_process *p);
+
+/* Looks for new and ended threads when it is time or there is reason to; false when the process
+ * cannot be read. */
+bool process_list(struct sampled_process *p, uint64_t now);
+
+/* Reads every thread once and adds a row each. */
+void process_sample(struct sampled_process *p, struct sampling *s);
+
+/* Shares out the CPU time that is known by now over all rows. Before rows are given away. */
+void process_settle(struct sampled_process *p, struct rows *rows, uint64_t now);
+
+/* Compares the codes used since the last check; false when some of them may have been named
+ * wrongly: then the rows since then are to be dropped. */
+bool process_check_codes(struct sampled_process *p);

@@ -1,0 +1,137 @@
+#include "collector/sampler/stacks.h"
+
+#include <stdlib.h>
+
+#include "collector/python/module.h"
+#include "common/base/array.h"
+
+bool stack_table_init(struct stack_table *t)
+{
+    *t = (struct stack_table){0};
+    map_init(&t->names);
+    map_init(&t->by_name);
+    map_init(&t->by_line);
+    map_init(&t->by_parent);
+    if (!strtab_init(&t->texts) || !array_reserve(&t->nodes, &t->nodes_cap, 1) ||
+        !array_reserve(&t->frames, &t->frames_cap, 1) ||
+        !array_reserve(&t->functions, &t->functions_cap, 1)) {
+        stack_table_deinit(t);
+        return false;
+    }
+    /* Number 0 of each is "none", here as in the stream. */
+    t->functions[0] = (struct stack_function){0};
+    t->frames[0] = (struct stack_frame){0};
+    t->nodes[0] = (struct stack_node){0};
+    t->functions_len = t->frames_len = t->nodes_len = 1;
+    t->functions_given = t->frames_given = t->nodes_given = 1;
+    return true;
+}
+
+void stack_table_deinit(struct stack_table *t)
+{
+    strtab_deinit(&t->texts);
+    map_deinit(&t->names);
+    map_deinit(&t->by_name);
+    map_deinit(&t->by_line);
+    map_deinit(&t->by_parent);
+    free(t->functions);
+    free(t->frames);
+    free(t->nodes);
+    *t = (struct stack_table){0};
+}
+
+bool stack_table_function(struct stack_table *t, const char *name, size_t name_len,
+                          const char *file, size_t file_len, uint32_t line, uint32_t *out)
+{
+    uint32_t name_id;
+    uint32_t file_id;
+    if (!strtab_add(&t->texts, name, name_len, &name_id) ||
+        !strtab_add(&t->texts, file, file_len, &file_id))
+        return false;
+
+    uint64_t key = map_pair(name_id, file_id);
+    uint32_t *pair = map_find(&t->names, key);
+    uint32_t pair_id = pair ? *pair : (uint32_t)t->names.len;
+    if (!pair && !map_put(&t->names, key, pair_id))
+        return false;
+    key = map_pair(pair_id, line);
+    uint32_t *known = map_find(&t->by_name, key);
+    if (known) {
+        *out = *known;
+        return true;
+    }
+    uint32_t id = (uint32_t)t->functions_len;
+    if (!array_reserve(&t->functions, &t->functions_cap, t->functions_len + 1) ||
+        !map_put(&t->by_name, key, id))
+        return false;
+    t->functions[t->functions_len++] =
+        (struct stack_function){.name = name_id, .file = file_id, .line = line};
+    *out = id;
+    return true;
+}
+
+bool stack_table_frame(struct stack_table *t, uint32_t function, uint32_t line, uint32_t *out)
+{
+    uint64_t key = map_pair(function, line);
+    uint32_t *known = map_find(&t->by_line, key);
+    if (known) {
+        *out = *known;
+        return true;
+    }
+    uint32_t id = (uint32_t)t->frames_len;
+    if (!array_reserve(&t->frames, &t->frames_cap, t->frames_len + 1) ||
+        !map_put(&t->by_line, key, id))
+        return false;
+    t->frames[t->frames_len++] = (struct stack_frame){.function = function, .line = line};
+    *out = id;
+    return true;
+}
+
+bool stack_table_node(struct stack_table *t, uint32_t parent, uint32_t frame, uint32_t *out)
+{
+    uint64_t key = map_pair(parent, frame);
+    uint32_t *known = map_find(&t->by_parent, key);
+    if (known) {
+        *out = *known;
+        return true;
+    }
+    uint32_t id = (uint32_t)t->nodes_len;
+    if (t->nodes_len >= UINT32_MAX || !array_reserve(&t->nodes, &t->nodes_cap, t->nodes_len + 1) ||
+        !map_put(&t->by_parent, key, id))
+        return false;
+    t->nodes[t->nodes_len++] = (struct stack_node){.parent = parent, .frame = frame};
+    *out = id;
+    return true;
+}
+
+static uint32_t give_text(const struct stack_table *t, struct stream *stream, uint32_t id)
+{
+    return stream_string(stream, strtab_text(&t->texts, id), strtab_len(&t->texts, id));
+}
+
+void stack_table_give(struct stack_table *t, struct stream *stream)
+{
+    for (; t->functions_given < t->functions_len; t->functions_given++) {
+        struct stack_function *f = &t->functions[t->functions_given];
+        size_t module_len;
+        const char *module = python_module_of(strtab_text(&t->texts, f->file),
+                                              strtab_len(&t->texts, f->file), &module_len);
+        struct wire_function function = {
+            .name = give_text(t, stream, f->name),
+            .file = give_text(t, stream, f->file),
+            .line = f->line,
+            .module = stream_string(stream, module, module_len),
+            .kind = WIRE_PYTHON,
+        };
+        f->stream = stream_function(stream, &function);
+    }
+    for (; t->frames_given < t->frames_len; t->frames_given++) {
+        struct stack_frame *f = &t->frames[t->frames_given];
+        struct wire_frame frame = {.function = t->functions[f->function].stream, .line = f->line};
+        f->stream = stream_frame(stream, &frame);
+    }
+    for (; t->nodes_given < t->nodes_len; t->nodes_given++) {
+        struct stack_node *n = &t->nodes[t->nodes_given];
+        n->stream = stream_stack(stream, t->nodes[n->parent].stream, t->frames[n->frame].stream);
+    }
+}

@@ -1,0 +1,126 @@
+#include "collector/sampler/thread.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/base/array.h"
+
+/* A running thread's count moves at least with every timer tick (10 ms at 100 Hz): one that did not
+ * for longer, and was not put on a CPU either, sleeps. */
+static const uint64_t sleep_after_ns = 15000000;
+
+bool thread_init(struct sampled_thread *t, const struct python_layout *layout,
+                 struct target_memory *memory, uint64_t tstate, pid_t pid, pid_t tid)
+{
+    *t = (struct sampled_thread){.tid = tid, .schedstat = -1, .last_row = ROWS_NONE};
+    reading_init(&t->reading, layout, memory, tstate);
+    if (!reading_compile(&t->reading))
+        return false;
+    if (tid > 0) {
+        char path[64];
+        snprintf(path, sizeof(path), "/proc/%d/task/%d/schedstat", (int)pid, (int)tid);
+        t->schedstat = open(path, O_RDONLY | O_CLOEXEC);
+    }
+    return true;
+}
+
+void thread_deinit(struct sampled_thread *t)
+{
+    reading_deinit(&t->reading);
+    if (t->schedstat >= 0)
+        close(t->schedstat);
+    free(t->path);
+    *t = (struct sampled_thread){.schedstat = -1};
+}
+
+bool thread_read_name(struct sampled_thread *t, pid_t pid)
+{
+    char path[64];
+    char name[THREAD_NAME_MAX];
+    snprintf(path, sizeof(path), "/proc/%d/task/%d/comm", (int)pid, (int)t->tid);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return false;
+    ssize_t got = read(fd, name, sizeof(name) - 1);
+    close(fd);
+    if (got <= 0)
+        return false;
+    name[got] = '\0';
+    name[strcspn(name, "\n")] = '\0';
+    if (strcmp(name, t->name) == 0)
+        return false;
+    memcpy(t->name, name, sizeof(name));
+    return true;
+}
+
+static const char *parse_u64(const char *at, uint64_t *out)
+{
+    uint64_t value = 0;
+    while (*at >= '0' && *at <= '9')
+        value = value * 10 + (uint64_t)(*at++ - '0');
+    *out = value;
+    return *at == ' ' ? at + 1 : at;
+}
+
+void thread_read_cpu(struct sampled_thread *t, uint64_t now)
+{
+    char text[96];
+    uint64_t run_ns;
+    uint64_t waited_ns;
+    uint64_t runs;
+    ssize_t got = t->schedstat >= 0 ? pread(t->schedstat, text, sizeof(text) - 1, 0) : -1;
+    if (got <= 0) {
+        t->is_asleep = false;
+        return;
+    }
+    text[got] = '\0';
+    parse_u64(parse_u64(parse_u64(text, &run_ns), &waited_ns), &runs);
+    if (t->read_ns != 0 && run_ns > t->run_ns)
+        t->unsettled_ns += run_ns - t->run_ns;
+    if (t->read_ns == 0 || run_ns != t->run_ns || runs != t->runs)
+        t->changed_ns = now;
+    t->is_asleep = now - t->changed_ns > sleep_after_ns;
+    t->run_ns = run_ns;
+    t->runs = runs;
+    t->read_ns = now;
+}
+
+void thread_forget_path(struct sampled_thread *t)
+{
+    t->path_len = 0;
+    t->is_asleep = false;
+    t->changed_ns = t->read_ns;
+}
+
+bool thread_intern(struct sampled_thread *t, struct code_table *codes,
+                   const struct memory_reader *reader, const struct python_frame *frames,
+                   size_t len, uint32_t *node)
+{
+    if (!array_reserve(&t->path, &t->path_cap, len))
+        return false;
+    /* Most of a stack is as it was. */
+    size_t same = 0;
+    size_t common = t->path_len < len ? t->path_len : len;
+    while (same < common && t->path[same].code == frames[len - 1 - same].code &&
+           t->path[same].ip == frames[len - 1 - same].ip)
+        same++;
+
+    uint32_t parent = same > 0 ? t->path[same - 1].node : 0;
+    for (size_t i = same; i < len; i++) {
+        const struct python_frame *f = &frames[len - 1 - i];
+        uint32_t frame;
+        t->path_len = i;
+        if (!code_table_frame(codes, reader, f, &frame) ||
+            !stack_table_node(codes->stacks, parent, frame, &parent))
+            return false;
+        t->path[i].code = f->code;
+        t->path[i].ip = f->ip;
+        t->path[i].node = parent;
+    }
+    t->path_len = len;
+    *node = parent;
+    return true;
+}

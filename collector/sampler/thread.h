@@ -1,0 +1,58 @@
+#pragma once
+/* One thread of a sampled process: its reading, its last stack, and the CPU time it uses. */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "collector/sampler/codes.h"
+#include "collector/sampler/reading.h"
+#include "collector/sampler/rows.h"
+
+enum { THREAD_NAME_MAX = 64 };
+
+struct sampled_thread {
+    struct reading reading;
+    pid_t tid; /* 0 = not known */
+    uint64_t interp;
+    char name[THREAD_NAME_MAX];
+    uint32_t stream_thread;
+    bool has_stream_thread;
+
+    int schedstat;         /* kept open; -1 = none */
+    uint64_t run_ns, runs; /* as schedstat last said: time on a CPU, times put on one */
+    uint64_t read_ns;      /* when */
+    uint64_t unsettled_ns; /* CPU time not shared out yet */
+    uint64_t changed_ns;   /* when run_ns or runs last changed */
+    bool is_asleep;
+
+    uint32_t last_row; /* of the rows not settled yet */
+    uint64_t row_ns;   /* time of the row before; 0 = none */
+
+    /* The last stack, outermost frame first, with the node up to each frame. */
+    struct {
+        uint64_t code, ip;
+        uint32_t node;
+    } * path;
+    size_t path_len, path_cap;
+    uint32_t node; /* of the last good sample; 0 = no Python frames */
+};
+
+bool thread_init(struct sampled_thread *t, const struct python_layout *layout,
+                 struct target_memory *memory, uint64_t tstate, pid_t pid, pid_t tid);
+void thread_deinit(struct sampled_thread *t);
+
+/* Asks the kernel for its name; true when it changed. */
+bool thread_read_name(struct sampled_thread *t, pid_t pid);
+
+/* Reads schedstat: adds to unsettled_ns and knows then whether it sleeps. */
+void thread_read_cpu(struct sampled_thread *t, uint64_t now);
+
+/* The node of these frames (innermost first); false when one of them cannot be right. */
+bool thread_intern(struct sampled_thread *t, struct code_table *codes,
+                   const struct memory_reader *reader, const struct python_frame *frames,
+                   size_t len, uint32_t *node);
+
+/* Forgets the last path, after codes were forgotten. */
+void thread_forget_path(struct sampled_thread *t);

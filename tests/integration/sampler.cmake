@@ -1,0 +1,2 @@
+add_executable(sampler_probe sampler_probe.c)
+target_link_libraries(sampler_probe PRIVATE hg_flags hg_sanitize hg_sampler hg_procstat hg_wire)
