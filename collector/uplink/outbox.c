@@ -151,7 +151,9 @@ enum status outbox_add(struct outbox *o, uint64_t seq, const uint8_t *data, size
     if (o->len == o->cap && !grow(o))
         return error_set(err, STATUS_NO_MEMORY, "no memory for unsent batches");
     struct outbox_item item = {.seq = seq, .len = len};
-    if (len <= o->memory_limit - o->memory_used)
+    /* An empty outbox takes anything: what never fits would never be sent. */
+    bool has_room = o->memory_used < o->memory_limit && len <= o->memory_limit - o->memory_used;
+    if (has_room || o->len == 0)
         item.data = malloc(len ? len : 1);
     if (item.data) {
         memcpy(item.data, data, len);

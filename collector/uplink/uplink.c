@@ -320,15 +320,17 @@ static enum status put_message(void *ctx, uint64_t seq, const uint8_t *message, 
     return STATUS_OK;
 }
 
-static void take(struct uplink *u)
+/* False when something had to stay in the stream. */
+static bool take(struct uplink *u)
 {
     bool was_failing = u->state.is_save_failed; /* only this thread sets it */
-    (void)stream_take(u->stream, put_message, u, NULL);
+    enum status st = stream_take(u->stream, put_message, u, NULL);
     if (u->state.is_save_failed && !was_failing) {
         stream_lock(u->stream);
         stream_notice(u->stream, 1, "save_failed", u->state.save_failure.text);
         stream_unlock(u->stream);
     }
+    return st == STATUS_OK;
 }
 
 /* ---- the thread ---- */
@@ -373,18 +375,16 @@ static void *run(void *arg)
         uint64_t deadline_ns = 0;
         bool closing = is_closing(u, &deadline_ns);
         uint64_t now = clock_monotonic_ns();
-        if (closing && !u->is_all_taken) {
-            take(u);
-            u->is_all_taken = true;
-        } else if (!closing && now >= next_take_ns) {
-            take(u);
+        if ((closing && !u->is_all_taken) || now >= next_take_ns) {
+            u->is_all_taken = take(u) && closing;
             next_take_ns = now + u->options.interval_ns;
         }
         bool has_server = u->link && !is_refused(u);
         if (closing && (u->is_done || !has_server || now >= deadline_ns))
             return NULL;
+        uint64_t until_ns = closing && deadline_ns < next_take_ns ? deadline_ns : next_take_ns;
         if (has_server)
-            serve_link(u, closing ? deadline_ns : next_take_ns);
+            serve_link(u, until_ns);
         else
             wait_until(u, next_take_ns);
     }
