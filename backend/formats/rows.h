@@ -15,6 +15,11 @@ extern const struct format format_mprof;
 extern const struct format format_memory_lines;
 extern const struct format format_cpuprofile;
 extern const struct format format_heapprofile;
+extern const struct format format_chrome_trace;
+extern const struct format format_firefox;
+extern const struct format format_tracemalloc;
+extern const struct format format_lprof;
+extern const struct format format_ystat;
 
 static const struct format *const format_rows[] = {
     &format_pstats,
@@ -28,4 +33,9 @@ static const struct format *const format_rows[] = {
     &format_memory_lines,
     &format_cpuprofile,
     &format_heapprofile,
+    &format_chrome_trace,
+    &format_firefox,
+    &format_tracemalloc,
+    &format_lprof,
+    &format_ystat,
 };

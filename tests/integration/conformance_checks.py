@@ -202,3 +202,65 @@ def mprof(got, truth, _entry):
         )
         compare(wrong, name, ours, sorted([round(x, 4) for x in s[:4]] for s in function["spans"]))
     return wrong
+
+
+# ---- pickles ----
+
+
+@checks("tracemalloc")
+def tracemalloc(got, truth, _entry):
+    wrong = []
+    size, blocks = got["sets"][0]["values"]
+    compare(wrong, "bytes", size["total"], truth["total_bytes"])
+    compare(wrong, "blocks", blocks["total"], truth["traces"])
+    compare(wrong, "cut", got["counters"].get("truncated_tracebacks", 0), truth["truncated_tracebacks"])
+    for key, column, place in (
+        ("by_lineno", 0, lambda f: (plain(f[1]), f[2])),
+        ("by_lineno_cumulative", 1, lambda f: (plain(f[1]), f[2])),
+        ("by_filename", 0, lambda f: (plain(f[1]), 0)),
+    ):
+        sizes = add_up(size["frames"], place)
+        counts = add_up(blocks["frames"], place)
+        for group in truth[key]["top"]:
+            file, line = group["traceback"][-1]
+            where = (plain(file), line)
+            if column:  # tracemalloc counts a recursion as often as it recurs, a profile once
+                if not 0 < sizes.get(where, [0, 0])[column] <= group["size"]:
+                    wrong.append(f"{key} {where}: {sizes.get(where)}, at most {group['size']}")
+                continue
+            compare(wrong, f"{key} {where}", sizes.get(where, [None])[column], group["size"])
+            compare(wrong, f"{key} {where} blocks", counts.get(where, [None])[column], group["count"])
+    domains = {int(v): s["samples"] for s in got["sets"][0]["label_sets"] for k, v in s["labels"]}
+    compare(wrong, "domains", sorted(domains), sorted(int(d) for d in truth["bytes_by_domain"] if d != "0"))
+    return wrong
+
+
+@checks("lprof")
+def lprof(got, truth, _entry):
+    wrong = []
+    ours = {}
+    for row in got["lines"]:
+        key = (plain(row["file"]), row["line"], plain(row["name"]))
+        ours.setdefault(key, []).append([row["at"], row["hits"], row["time_s"]])
+    compare(wrong, "called", len(ours), truth["called_functions"])
+    for function in truth["functions"]:
+        key = (plain(function["file"]), function["start_line"], plain(function["name"]))
+        expected = [[line, hits, time * truth["unit"]] for line, hits, time in function["lines"]]
+        if expected or key in ours:
+            compare(wrong, f"lines of {key}", sorted(ours.get(key, [])), sorted(expected))
+    return wrong
+
+
+@checks("yappi-ystat")
+def yappi(got, truth, _entry):
+    wrong = []
+    rows = got["graph"]["rows"]
+    compare(wrong, "functions", len(rows), truth["functions"])
+    compare(wrong, "calls", sum(r["ncalls"] for r in rows), truth["calls"])
+    compare(wrong, "self", sum(r["self"] for r in rows), truth["total_tsub"], 1e-12)
+    have = {(r["file"], r["line"], r["name"], r["ncalls"], r["primitive_calls"], r["self"], r["total"]) for r in rows}
+    for row in truth["top_self"] + truth["top_cum"]:
+        key = (row["module"], row["line"], row["name"], row["ncall"], row["nactualcall"], row["tsub"], row["ttot"])
+        if key not in have:
+            wrong.append(f"{key} is missing")
+    return wrong
