@@ -10,11 +10,11 @@ static enum status begin_batch(struct emitter *e)
     e->arena = arena_new();
     if (!e->arena)
         return STATUS_NO_MEMORY;
-    e->sets = arena_alloc(e->arena, EMIT_LIST * sizeof(*e->sets));
-    e->metrics = arena_alloc(e->arena, EMIT_LIST * sizeof(*e->metrics));
-    e->samples = arena_alloc(e->arena, EMIT_LIST * sizeof(*e->samples));
-    e->points = arena_alloc(e->arena, EMIT_LIST * sizeof(*e->points));
-    e->lines = arena_alloc(e->arena, EMIT_LIST * sizeof(*e->lines));
+    e->sets = arena_take(e->arena, EMIT_LIST * sizeof(*e->sets));
+    e->metrics = arena_take(e->arena, EMIT_LIST * sizeof(*e->metrics));
+    e->samples = arena_take(e->arena, EMIT_LIST * sizeof(*e->samples));
+    e->points = arena_take(e->arena, EMIT_LIST * sizeof(*e->points));
+    e->lines = arena_take(e->arena, EMIT_LIST * sizeof(*e->lines));
     if (!e->sets || !e->metrics || !e->samples || !e->points || !e->lines)
         return STATUS_NO_MEMORY;
     e->batch = (struct wire_batch){
@@ -120,7 +120,7 @@ static enum status emit_strings(struct emitter *e)
         if (st != STATUS_OK)
             return st;
         if (e->batch.strings_len == 0) {
-            rows = arena_alloc(e->arena, EMIT_ROWS * sizeof(*rows));
+            rows = arena_take(e->arena, EMIT_ROWS * sizeof(*rows));
             if (!rows)
                 return STATUS_NO_MEMORY;
             e->batch.first_string = e->strings;
@@ -139,7 +139,7 @@ static enum status emit_functions(struct emitter *e)
         enum status st = emit_rows(e, t->functions_len - at, &got);
         if (st != STATUS_OK)
             return st;
-        struct wire_function *rows = arena_alloc(e->arena, got * sizeof(*rows));
+        struct wire_function *rows = arena_take(e->arena, got * sizeof(*rows));
         if (!rows)
             return STATUS_NO_MEMORY;
         for (size_t i = 0; i < got; i++) {
@@ -189,7 +189,7 @@ static enum status emit_processes(struct emitter *e)
         if (st != STATUS_OK)
             return st;
         if (e->batch.processes_len == 0) {
-            rows = arena_alloc(e->arena, EMIT_ROWS * sizeof(*rows));
+            rows = arena_take(e->arena, EMIT_ROWS * sizeof(*rows));
             if (!rows)
                 return STATUS_NO_MEMORY;
             e->batch.first_process = i;
@@ -219,7 +219,7 @@ static enum status emit_threads(struct emitter *e)
         if (st != STATUS_OK)
             return st;
         if (e->batch.threads_len == 0) {
-            rows = arena_alloc(e->arena, EMIT_ROWS * sizeof(*rows));
+            rows = arena_take(e->arena, EMIT_ROWS * sizeof(*rows));
             if (!rows)
                 return STATUS_NO_MEMORY;
             e->batch.first_thread = i;
@@ -241,13 +241,13 @@ static enum status emit_label_sets(struct emitter *e)
         if (st != STATUS_OK)
             return st;
         if (e->batch.label_sets_len == 0) {
-            rows = arena_alloc(e->arena, EMIT_ROWS * sizeof(*rows));
+            rows = arena_take(e->arena, EMIT_ROWS * sizeof(*rows));
             if (!rows)
                 return STATUS_NO_MEMORY;
             e->batch.first_label_set = i;
             e->batch.label_sets = rows;
         }
-        uint32_t *columns = arena_alloc(e->arena, 3 * from->len * sizeof(*columns));
+        uint32_t *columns = arena_take(e->arena, 3 * from->len * sizeof(*columns));
         if (!columns)
             return STATUS_NO_MEMORY;
         for (size_t k = 0; k < from->len; k++) {
@@ -287,8 +287,8 @@ static enum status emit_tables(struct emitter *e)
 static enum status emit_hello(struct emitter *e, const char *session)
 {
     const struct profile *p = e->p;
-    struct wire_bytes *argv = arena_alloc(e->arena, (p->argv_len + 1) * sizeof(*argv));
-    struct wire_tag *tags = arena_alloc(e->arena, (p->tags_len + 1) * sizeof(*tags));
+    struct wire_bytes *argv = arena_take(e->arena, (p->argv_len + 1) * sizeof(*argv));
+    struct wire_tag *tags = arena_take(e->arena, (p->tags_len + 1) * sizeof(*tags));
     if (!argv || !tags)
         return STATUS_NO_MEMORY;
     for (size_t i = 0; i < p->argv_len; i++)

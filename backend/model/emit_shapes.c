@@ -5,8 +5,7 @@
 #include "backend/model/emit_parts.h"
 
 /* Makes `*out` a column of `len` items in the batch's arena; evaluates to false without memory. */
-#define NEW_COLUMN(e, out, len)                                                                    \
-    ((*(out) = arena_alloc((e)->arena, (len) * sizeof(**(out)))) != NULL)
+#define NEW_COLUMN(e, out, len) ((*(out) = arena_take((e)->arena, (len) * sizeof(**(out)))) != NULL)
 
 /* The blocks of a batch are counted too. */
 static enum status room_in_list(struct emitter *e, size_t list_len)
@@ -40,8 +39,10 @@ static enum status put_samples(struct emitter *e, uint32_t number, size_t at, si
     const struct sample_set *set = &e->p->sets[number];
     uint32_t *stack = NULL;
     uint32_t *state = NULL;
-    if (!set->stack && !NEW_COLUMN(e, &stack, len)) /* zeroed: the empty stack */
+    if (!set->stack && !NEW_COLUMN(e, &stack, len))
         return STATUS_NO_MEMORY;
+    for (size_t i = 0; stack && i < len; i++)
+        stack[i] = 0; /* the empty one */
     if (set->state && !NEW_COLUMN(e, &state, len))
         return STATUS_NO_MEMORY;
     for (size_t i = 0; state && i < len; i++)

@@ -39,9 +39,11 @@ void arena_free(struct arena *a)
 static struct block *add_block(struct arena *a, size_t size)
 {
     size_t room = size > BLOCK_SIZE ? size : BLOCK_SIZE;
-    struct block *b = calloc(1, sizeof(*b) + room);
+    struct block *b = malloc(sizeof(*b) + room);
     if (!b)
         return NULL;
+    b->next = NULL;
+    b->used = 0;
     b->size = room;
     a->total += room;
     if (a->head && size > BLOCK_SIZE / 4) {
@@ -55,7 +57,7 @@ static struct block *add_block(struct arena *a, size_t size)
     return b;
 }
 
-void *arena_alloc(struct arena *a, size_t size)
+void *arena_take(struct arena *a, size_t size)
 {
     if (size > SIZE_MAX / 2)
         return NULL;
@@ -70,11 +72,20 @@ void *arena_alloc(struct arena *a, size_t size)
     return at;
 }
 
+void *arena_alloc(struct arena *a, size_t size)
+{
+    void *at = arena_take(a, size);
+    return at ? memset(at, 0, size) : NULL;
+}
+
 char *arena_copy(struct arena *a, const char *data, size_t len)
 {
-    char *copy = len < SIZE_MAX ? arena_alloc(a, len + 1) : NULL;
-    if (copy && len)
+    char *copy = len < SIZE_MAX ? arena_take(a, len + 1) : NULL;
+    if (!copy)
+        return NULL;
+    if (len)
         memcpy(copy, data, len);
+    copy[len] = '\0';
     return copy;
 }
 

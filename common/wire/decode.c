@@ -152,9 +152,11 @@ static enum status make_room(struct decoder *d, const struct message *m, const u
             return decoder_fail(d, at, "%s.%s comes in two forms", m->name, f->name);
         }
         size_t item_size = is_list(f) ? f->item_size : column_item_size(f);
-        enum status st = decoder_alloc(d, at, count, item_size, &items);
+        enum status st = decoder_take(d, at, count, item_size, &items);
         if (st != STATUS_OK)
             return st;
+        if (f->shape == FIELD_ROWS) /* whose other members may have no column */
+            memset(items, 0, count * item_size);
         memcpy(out + f->offset, &items, sizeof(items));
     }
     return STATUS_OK;
@@ -247,7 +249,7 @@ static enum status store_pointer(struct decoder *d, const struct message *m, con
     if (progress->done++)
         return decoder_fail(d, token->start, "%s.%s comes twice", m->name, f->name);
     void *made;
-    enum status st = decoder_alloc(d, token->start, 1, f->message->size, &made);
+    enum status st = decoder_take(d, token->start, 1, f->message->size, &made);
     if (st == STATUS_OK)
         st = decode_message(d, f->message, token->data, token->data + token->len, made);
     if (st == STATUS_OK)

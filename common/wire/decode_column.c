@@ -86,7 +86,7 @@ enum status decode_value_column(struct decoder *d, const struct token *outer, si
         return decoder_fail(d, outer->start, "column.value has %zu rows where the samples have %zu",
                             count, rows);
     void *items;
-    st = decoder_alloc(d, outer->start, count, sizeof(int64_t), &items);
+    st = decoder_take(d, outer->start, count, sizeof(int64_t), &items);
     if (st != STATUS_OK)
         return st;
     int64_t *values = items;

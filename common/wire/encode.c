@@ -388,6 +388,11 @@ enum status wire_encode_hello(struct buf *out, const struct wire_hello *hello)
     return put_whole(out, SERVER_HELLO, &message_hello, hello);
 }
 
+enum status wire_encode_batch_plain(struct buf *out, const struct wire_batch *batch)
+{
+    return put_whole(out, SERVER_BATCH, &message_batch, batch);
+}
+
 enum status wire_encode_bye(struct buf *out, const struct wire_bye *bye)
 {
     return put_whole(out, SERVER_BYE, &message_bye, bye);

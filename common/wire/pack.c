@@ -85,7 +85,7 @@ enum status unpack_batch(const struct wire_bytes *packed, uint64_t raw_size, str
     struct contexts *c = own_contexts();
     if (c && !c->unpacker)
         c->unpacker = ZSTD_createDCtx();
-    uint8_t *to = arena_alloc(arena, (size_t)content + 1); /* never of no size */
+    uint8_t *to = arena_take(arena, (size_t)content + 1); /* never of no size */
     if (!c || !c->unpacker || !to)
         return error_set(err, STATUS_NO_MEMORY, "no memory for a batch of %llu bytes", content);
     size_t got = ZSTD_decompressDCtx(c->unpacker, to, (size_t)content, packed->data, packed->len);

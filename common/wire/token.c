@@ -43,15 +43,15 @@ enum status decoder_fail_with(struct decoder *d, enum status status, const uint8
     return status;
 }
 
-enum status decoder_alloc(struct decoder *d, const uint8_t *at, size_t count, size_t size,
-                          void **out)
+enum status decoder_take(struct decoder *d, const uint8_t *at, size_t count, size_t size,
+                         void **out)
 {
     size_t bytes = count * size;
     if (bytes > d->budget)
         return decoder_fail_with(d, STATUS_TOO_LARGE, at,
                                  "the message takes over %d bytes when decoded", WIRE_MAX_DECODED);
     d->budget -= bytes;
-    *out = arena_alloc(d->arena, bytes);
+    *out = arena_take(d->arena, bytes);
     if (!*out)
         return decoder_fail_with(d, STATUS_NO_MEMORY, at, "no memory for %zu bytes", bytes);
     return STATUS_OK;

@@ -34,9 +34,9 @@ enum status decoder_fail(struct decoder *d, const uint8_t *at, const char *forma
 enum status decoder_fail_with(struct decoder *d, enum status status, const uint8_t *at,
                               const char *format, ...) __attribute__((format(printf, 4, 5)));
 
-/* Zeroed memory from the arena, counted against the budget. `count` * `size` does not overflow:
- * both come from lengths that were checked. */
-enum status decoder_alloc(struct decoder *d, const uint8_t *at, size_t count, size_t size,
+/* Memory from the arena, not zeroed, counted against the budget. `count` * `size` does not
+ * overflow: both come from lengths that were checked. */
+enum status decoder_take(struct decoder *d, const uint8_t *at, size_t count, size_t size,
                           void **out);
 
 /* The next field; there must be one. Groups and the number 0 are errors. */

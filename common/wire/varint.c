@@ -1,20 +1,25 @@
 #include "common/wire/varint.h"
 
+/* Eight bytes at a time: a number ends at each byte without its high bit. */
 #define HIGH_BITS 0x8080808080808080ULL
-
-size_t varint_count(const uint8_t *data, size_t len)
-{
-    size_t count = 0;
-    for (size_t i = 0; i < len; i++)
-        count += data[i] < 0x80;
-    return count;
-}
+#define ONES      0x0101010101010101ULL
 
 static inline uint64_t load_word(const uint8_t *at)
 {
     uint64_t word;
     memcpy(&word, at, sizeof(word));
     return word;
+}
+
+size_t varint_count(const uint8_t *data, size_t len)
+{
+    size_t count = 0;
+    size_t i = 0;
+    for (; i + 8 <= len; i += 8)
+        count += ((~load_word(data + i) & HIGH_BITS) >> 7) * ONES >> 56;
+    for (; i < len; i++)
+        count += data[i] < 0x80;
+    return count;
 }
 
 /* The 7-bit groups of the bytes of `word` side by side. */
@@ -26,49 +31,40 @@ static inline uint64_t join_groups(uint64_t word)
     return (word & 0x000000000fffffffULL) | (word & 0x0fffffff00000000ULL) >> 4;
 }
 
-/* One number at *at. Up to 8 bytes are taken from one load where 8 bytes are left. */
-static inline bool take_one(const uint8_t **at, const uint8_t *end, uint64_t *value)
-{
-    const uint8_t *p = *at;
-    if (*p < 0x80) {
-        *value = *p;
-        *at = p + 1;
-        return true;
-    }
-    if (end - p >= 8) {
-        uint64_t word = load_word(p);
-        uint64_t stops = ~word & HIGH_BITS;
-        if (stops) {
-            /* All bits up to the first stop bit: the bytes of this number. */
-            *value = join_groups(word & (stops ^ (stops - 1)));
-            *at = p + (__builtin_ctzll(stops) >> 3) + 1;
-            return true;
-        }
-    }
-    return varint_take(at, end, value);
-}
-
-/* One loop for all columns: `STORE` puts `value` as the next item; short runs of one-byte numbers
- * are common in columns of differences and are taken eight at a time. */
+/* One loop for all columns; `STORE` puts `value` as the next item. Within a word the ends are found
+ * without looking at one byte after another; a number that does not end in its word, and the last
+ * ones, are taken singly. */
 #define UNPACK(STORE)                                                                              \
     while (at < end) {                                                                             \
         uint64_t value;                                                                            \
-        while (end - at >= 8) {                                                                    \
-            uint64_t word = load_word(at);                                                         \
-            if (word & HIGH_BITS)                                                                  \
-                break;                                                                             \
+        uint64_t word = end - at >= 8 ? load_word(at) : HIGH_BITS;                                 \
+        uint64_t stops = ~word & HIGH_BITS;                                                        \
+        if (stops == 0) {                                                                          \
+            const uint8_t *start = at;                                                             \
+            if (!varint_take(&at, end, &value) || value > limit)                                   \
+                return start;                                                                      \
+            STORE;                                                                                 \
+            continue;                                                                              \
+        }                                                                                          \
+        if (stops == HIGH_BITS) {                                                                  \
             for (int i = 0; i < 8; i++) {                                                          \
                 value = word >> (8 * i) & 0x7f;                                                    \
                 STORE;                                                                             \
             }                                                                                      \
             at += 8;                                                                               \
+            continue;                                                                              \
         }                                                                                          \
-        if (at == end)                                                                             \
-            break;                                                                                 \
-        const uint8_t *start = at;                                                                 \
-        if (!take_one(&at, end, &value) || value > limit)                                          \
-            return start;                                                                          \
-        STORE;                                                                                     \
+        unsigned from = 0;                                                                         \
+        do {                                                                                       \
+            unsigned until = (unsigned)__builtin_ctzll(stops) + 1;                                 \
+            value = join_groups(word >> from & ~0ULL >> (64 - (until - from)));                    \
+            if (value > limit)                                                                     \
+                return at + from / 8;                                                              \
+            STORE;                                                                                 \
+            from = until;                                                                          \
+            stops &= stops - 1;                                                                    \
+        } while (stops);                                                                           \
+        at += from / 8;                                                                            \
     }                                                                                              \
     return NULL
 

@@ -267,6 +267,8 @@ struct wire_to_collector {
 enum status wire_encode_hello(struct buf *out, const struct wire_hello *hello);
 enum status wire_encode_batch(struct buf *out, const struct wire_batch *batch);
 enum status wire_encode_bye(struct buf *out, const struct wire_bye *bye);
+/* Never as ZstdBatch: what a collector without zstd sends. */
+enum status wire_encode_batch_plain(struct buf *out, const struct wire_batch *batch);
 
 /* Appends one ToCollector message. */
 enum status wire_encode_welcome(struct buf *out, const struct wire_welcome *welcome);
