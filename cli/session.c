@@ -217,6 +217,8 @@ void session_free(struct session *s)
 static enum status start_heap(struct session *s, struct error *err)
 {
     const char *memory = s->plan->memory;
+    if (s->plan->rate_hz > 0)
+        sampler_declare(s->stream, s->plan->rate_hz);
     if (memory && strcmp(memory, "off") == 0)
         return STATUS_OK;
     struct heap_options options = {

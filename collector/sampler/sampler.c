@@ -344,15 +344,19 @@ static void *run(void *ctx)
 
 /* ---- the outside ---- */
 
-static enum status start(struct sampler *s, struct error *err)
+uint32_t sampler_declare(struct stream *stream, double rate_hz)
 {
     static const char *const values[][2] = {{"wall", "ns"}, {"cpu", "ns"}};
-    double rate = s->options.rate_hz;
-    stream_lock(s->stream);
-    s->set =
-        stream_sample_set(s->stream, "cpu", values, 2, rate > 0 ? (uint64_t)(SECOND / rate) : 0);
-    stream_unlock(s->stream);
+    uint64_t period = rate_hz > 0 ? (uint64_t)(SECOND / rate_hz) : 0;
+    stream_lock(stream);
+    uint32_t set = stream_sample_set(stream, "cpu", values, 2, period);
+    stream_unlock(stream);
+    return set;
+}
 
+static enum status start(struct sampler *s, struct error *err)
+{
+    s->set = sampler_declare(s->stream, s->options.rate_hz);
     sigset_t all;
     sigset_t before;
     sigfillset(&all);

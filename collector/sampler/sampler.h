@@ -32,6 +32,10 @@ struct sampler_options {
     uint64_t flush_ns; /* between bulks into the stream; 0 = 200 ms */
 };
 
+/* Declares the sample set, which sampler_open does too: for a caller whose other producers come
+ * first, since a profile's first set is what people see first. Returns its number. */
+uint32_t sampler_declare(struct stream *stream, double rate_hz);
+
 /* Both the target and the stream must outlive the sampler. Starts its thread. */
 enum status sampler_open(struct sampler **out, struct target *target, struct stream *stream,
                          const struct sampler_options *options, struct error *err);
