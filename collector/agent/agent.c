@@ -295,9 +295,11 @@ AGENT_COLD static bool make_room(struct agent_thread *t)
 {
     bool has_room = ring_writer_refresh(&t->ring);
     if (!has_room && !t->is_degraded && control->mode == RING_EXACT) {
-        uint64_t end_ns = agent_clock_ns() + control->wait_ms * UINT64_C(1000000);
         atomic_fetch_add_explicit(&t->ring.shared->lost_waits, 1, memory_order_relaxed);
-        while (!has_room && !is_collector_gone() && agent_clock_ns() < end_ns) {
+        /* Each sleep ends with room or after a millisecond. */
+        for (uint32_t ms = 0; !has_room && ms < control->wait_ms; ms++) {
+            if (ms % 16 == 1 && is_collector_gone())
+                break;
             sleep_on_tail(t);
             has_room = ring_writer_refresh(&t->ring);
         }

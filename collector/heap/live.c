@@ -1,32 +1,8 @@
 #include "collector/heap/live.h"
 
 #include <stdlib.h>
-#include <sys/mman.h>
 
-enum { FIRST_CAP = 1 << 10, HUGE_PAGE = 2 << 20 };
-
-/* Zeroed; from 2 MiB on in huge pages where the system has them: the table is read at random, and
- * touched for the first time while a program waits for its ring to empty. */
-static struct live_block *slots_new(size_t cap)
-{
-    size_t bytes = cap * sizeof(struct live_block);
-    if (bytes < HUGE_PAGE)
-        return calloc(cap, sizeof(struct live_block));
-    void *map = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (map == MAP_FAILED)
-        return NULL;
-    (void)madvise(map, bytes, MADV_HUGEPAGE);
-    return map;
-}
-
-static void slots_free(struct live_block *slots, size_t cap)
-{
-    size_t bytes = cap * sizeof(*slots);
-    if (bytes < HUGE_PAGE)
-        free(slots);
-    else
-        munmap(slots, bytes);
-}
+enum { FIRST_CAP = 1 << 10 };
 
 void live_init(struct live *l)
 {
@@ -35,7 +11,7 @@ void live_init(struct live *l)
 
 void live_deinit(struct live *l)
 {
-    slots_free(l->slots, l->cap);
+    free(l->slots);
     live_init(l);
 }
 
@@ -63,26 +39,31 @@ static bool grow(struct live *l)
 {
     struct live next = {.cap = l->cap ? l->cap * 2 : FIRST_CAP, .len = l->len};
     next.shift = 64U - (uint32_t)__builtin_ctzll(next.cap);
-    next.slots = slots_new(next.cap);
+    next.slots = calloc(next.cap, sizeof(*next.slots));
     if (!next.slots)
         return false;
     for (size_t i = 0; i < l->cap; i++) {
         if (l->slots[i].address != 0)
             *empty_slot(&next, l->slots[i].address) = l->slots[i];
     }
-    slots_free(l->slots, l->cap);
+    free(l->slots);
     *l = next;
     return true;
 }
 
-struct live_block *live_add(struct live *l, uint64_t address)
+struct live_block *live_put(struct live *l, uint64_t address, bool *is_new)
 {
     if (l->len * 8 >= l->cap * 5 && !grow(l))
         return NULL;
-    struct live_block *b = empty_slot(l, address);
-    b->address = address;
-    l->len++;
-    return b;
+    size_t at = live_slot(l, address);
+    while (l->slots[at].address != 0 && l->slots[at].address != address)
+        at = (at + 1) & (l->cap - 1);
+    *is_new = l->slots[at].address == 0;
+    if (*is_new) {
+        l->slots[at].address = address;
+        l->len++;
+    }
+    return &l->slots[at];
 }
 
 /* Entries behind the gap move up when the gap lies between their own slot and them, so that no

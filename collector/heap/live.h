@@ -41,10 +41,11 @@ static inline void live_prefetch(const struct live *l, uint64_t address)
         __builtin_prefetch(&l->slots[live_slot(l, address)], 1);
 }
 
-/* The block at `address`, or NULL. Valid until the next add or remove. */
+/* The block at `address`, or NULL. Valid until the next put or remove. */
 struct live_block *live_find(const struct live *l, uint64_t address);
 
-/* The slot for a block that is not there yet, its address set; NULL when memory is short. */
-struct live_block *live_add(struct live *l, uint64_t address);
+/* The slot for `address`: the block that is there, or a new one with only its address set. NULL
+ * when memory is short. Valid until the next put or remove. */
+struct live_block *live_put(struct live *l, uint64_t address, bool *is_new);
 
 void live_remove(struct live *l, struct live_block *block);

@@ -77,8 +77,13 @@ static void apply_alloc(struct heap *h, struct heap_process *p, struct heap_ring
                         const struct ring_record *record, uint64_t address, uint64_t size)
 {
     uint32_t site = site_of(h, p, r, record->stack, ring_domain_of(record->word));
-    struct live_block *b = live_find(&p->live, address);
-    if (b) {
+    bool is_new;
+    struct live_block *b = site == UINT32_MAX ? NULL : live_put(&p->live, address, &is_new);
+    if (!b) {
+        h->dropped++;
+        return;
+    }
+    if (!is_new) {
         /* Its free has not come yet. When another thread did it, without the GIL, it still will,
          * through that thread's ring. */
         if (h->sites[b->site].thread != r->thread && p->owed_len < MAX_OWED) {
@@ -87,12 +92,6 @@ static void apply_alloc(struct heap *h, struct heap_process *p, struct heap_ring
                 p->owed_len++;
         }
         release(h, p, b);
-    }
-    if (site == UINT32_MAX || (!b && !(b = live_add(&p->live, address)))) {
-        if (b)
-            live_remove(&p->live, b);
-        h->dropped++;
-        return;
     }
     set_size(h, p, b, size);
     b->site = site;
