@@ -82,12 +82,14 @@ void buf_printf(struct buf *b, const char *format, ...)
     va_copy(again, args);
     int need = vsnprintf(NULL, 0, format, args);
     va_end(args);
-    if (need > 0) {
-        /* vsnprintf writes its own NUL: make room for it, then take it back. */
-        uint8_t *at = buf_grow(b, (size_t)need + 1);
-        if (at) {
-            vsnprintf((char *)at, (size_t)need + 1, format, again);
-            b->len--;
+    if (need > 0 && buf_grow(b, (size_t)need)) {
+        /* vsnprintf writes its own NUL: room for it, which does not count against the limit. */
+        b->len -= (size_t)need;
+        if (array_reserve(&b->data, &b->cap, b->len + (size_t)need + 1)) {
+            vsnprintf((char *)b->data + b->len, (size_t)need + 1, format, again);
+            b->len += (size_t)need;
+        } else {
+            b->failed = STATUS_NO_MEMORY;
         }
     }
     va_end(again);

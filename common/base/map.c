@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/seed.h"
+
 enum { FIRST_CAP = 64 };
 
 void map_init(struct map *m)
@@ -35,7 +37,7 @@ uint64_t map_mix(uint64_t key)
 
 static struct map_slot *slot_for(const struct map *m, uint64_t key)
 {
-    size_t at = (size_t)map_mix(key) & (m->cap - 1);
+    size_t at = (size_t)map_mix(key ^ m->seed) & (m->cap - 1);
     while (m->slots[at].used && m->slots[at].key != key)
         at = (at + 1) & (m->cap - 1);
     return &m->slots[at];
@@ -55,6 +57,7 @@ static bool grow(struct map *m)
     bigger.slots = calloc(bigger.cap, sizeof(*bigger.slots));
     if (!bigger.slots)
         return false;
+    bigger.seed = seed_random();
     for (size_t i = 0; i < m->cap; i++) {
         if (m->slots[i].used)
             *slot_for(&bigger, m->slots[i].key) = m->slots[i];

@@ -14,6 +14,7 @@ struct map {
     } * slots;
     size_t cap; /* a power of two, or 0 */
     size_t len;
+    uint64_t seed; /* of this map's order, drawn anew whenever it grows */
 };
 
 void map_init(struct map *m);
@@ -29,8 +30,8 @@ bool map_put(struct map *m, uint64_t key, uint32_t value);
 /* Room for `more` further keys: that many puts cannot fail. False when memory is short. */
 bool map_reserve(struct map *m, size_t more);
 
-/* A good mixer for our own keys (murmur3's finaliser constants). Not keyed: the map's probe
- * length under hostile keys is bounded by the limits on the number of keys. */
+/* A good mixer for our own keys (murmur3's finaliser constants). Not keyed: the map adds its seed,
+ * so that keys from a foreign file cannot be chosen to fall together. */
 uint64_t map_mix(uint64_t key);
 
 static inline uint64_t map_pair(uint32_t high, uint32_t low)

@@ -5,21 +5,38 @@
 
 #include "common/base/arena.h"
 #include "common/base/array.h"
+#include "common/base/seed.h"
 
 enum { FIRST_SLOTS = 256 };
 
-/* FNV-1a (Fowler, Noll, Vo), 64 bits folded to 32. */
-static uint32_t hash_bytes(const char *data, size_t len)
+__extension__ typedef unsigned __int128 u128;
+
+/* Both halves of the product: every bit of `a` and `b` reaches the result. */
+static uint64_t fold(uint64_t a, uint64_t b)
 {
-    uint64_t h = 0xcbf29ce484222325ULL;
-    for (size_t i = 0; i < len; i++)
-        h = (h ^ (unsigned char)data[i]) * 0x100000001b3ULL;
+    u128 product = (u128)a * b;
+    return (uint64_t)product ^ (uint64_t)(product >> 64);
+}
+
+/* Eight bytes a step; odd constants of evenly many bits. */
+static uint32_t hash_bytes(uint64_t seed, const char *data, size_t len)
+{
+    uint64_t h = seed ^ len * 0x9e3779b97f4a7c15ULL;
+    uint64_t word;
+    for (; len >= sizeof(word); data += sizeof(word), len -= sizeof(word)) {
+        memcpy(&word, data, sizeof(word));
+        h = fold(h ^ word, 0xa24baed4963ee407ULL);
+    }
+    word = 0;
+    if (len)
+        memcpy(&word, data, len);
+    h = fold(h ^ word, 0x9fb21c651e98df25ULL);
     return (uint32_t)(h ^ h >> 32);
 }
 
 bool strtab_init(struct strtab *t)
 {
-    *t = (struct strtab){.arena = arena_new()};
+    *t = (struct strtab){.seed = seed_random(), .arena = arena_new()};
     uint32_t empty;
     if (t->arena && strtab_add(t, "", 0, &empty))
         return true;
@@ -84,7 +101,7 @@ static bool add(struct strtab *t, const char *data, size_t len, bool always_new,
         return false;
     if ((t->len + 1) * 2 > t->slots_cap && !grow_slots(t))
         return false;
-    uint32_t hash = hash_bytes(data, len);
+    uint32_t hash = hash_bytes(t->seed, data, len);
     uint32_t *slot = slot_for(t, data, len, hash);
     if (*slot && !always_new) {
         *id = *slot - 1;
@@ -106,7 +123,7 @@ bool strtab_find(const struct strtab *t, const char *data, size_t len, uint32_t 
 {
     if (t->slots_cap == 0)
         return false;
-    uint32_t slot = *slot_for(t, data, len, hash_bytes(data, len));
+    uint32_t slot = *slot_for(t, data, len, hash_bytes(t->seed, data, len));
     if (slot)
         *id = slot - 1;
     return slot != 0;

@@ -16,6 +16,7 @@ struct strtab {
     size_t bytes; /* of all strings, for limits and reporting */
     uint32_t *slots;
     size_t slots_cap;
+    uint64_t seed; /* of the hashes: strings of a foreign file cannot be chosen to fall together */
     struct arena *arena;
 };
 
