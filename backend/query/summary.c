@@ -56,7 +56,11 @@ void summary_amount(double amount, const char *unit, char *out, size_t size)
         {1e-3, 1e-3, " ms"}, {1e-6, 1e-6, " us"}, {0, 1e-9, " ns"},
     };
     static const struct step sizes[] = {
-        {1e12, 1e12, " TB"}, {1e9, 1e9, " GB"}, {1e6, 1e6, " MB"}, {1e3, 1e3, " kB"}, {0, 1, " B"},
+        {0x1p40, 0x1p40, " TiB"},
+        {0x1p30, 0x1p30, " GiB"},
+        {0x1p20, 0x1p20, " MiB"},
+        {0x1p10, 0x1p10, " KiB"},
+        {0, 1, " B"},
     };
     double seconds = query_unit_seconds(unit);
     if (amount == 0)

@@ -52,6 +52,13 @@ static enum status add(struct query_values *out, size_t *cap, struct query_value
     return STATUS_OK;
 }
 
+/* When a block that was freed had been allocated: what questions about windows of time need
+ * (docs/memory.md), not a number to draw. */
+static bool is_inner(const char *set_name, const char *name)
+{
+    return is_same_text(set_name, "heap") && is_same_text(name, "born");
+}
+
 static enum status add_sets(struct query_values *out, size_t *cap, const struct profile *p)
 {
     enum status st = STATUS_OK;
@@ -66,10 +73,49 @@ static enum status add_sets(struct query_values *out, size_t *cap, const struct 
                 .name = text_of(p, set->types[c].name),
                 .unit = text_of(p, set->types[c].unit),
             };
-            st = add(out, cap, v, make_key(p, v.set_name, v.name));
+            if (!is_inner(v.set_name, v.name))
+                st = add(out, cap, v, make_key(p, v.set_name, v.name));
         }
     }
     return st;
+}
+
+/* The sum of a column, from at most a few thousand rows evenly apart. */
+static double rough_total(const struct sample_set *set, size_t column)
+{
+    enum { LOOKS = 4096 };
+    const int64_t *value = set->values[column].value;
+    if (!value || set->len == 0)
+        return (double)set->values[column].constant * (double)set->len;
+    size_t step = set->len / LOOKS + 1;
+    double sum = 0;
+    size_t looked = 0;
+    for (size_t i = 0; i < set->len; i += step, looked++)
+        sum += (double)value[i];
+    return sum / (double)looked * (double)set->len;
+}
+
+/* Threads that only wait would fill the picture of a busy program: where the CPU worked for half of
+ * the time or more, its time comes before the wall's. A program that mostly waits is shown by the
+ * wall clock. */
+static void put_default_first(const struct profile *p, struct query_values *list)
+{
+    struct query_value *wall = NULL;
+    struct query_value *cpu = NULL;
+    for (size_t i = 0; i < list->len; i++) {
+        struct query_value *v = &list->items[i];
+        if (v->source == QUERY_SAMPLES && is_same_text(v->key, "wall"))
+            wall = v;
+        else if (v->source == QUERY_SAMPLES && is_same_text(v->key, "cpu"))
+            cpu = v;
+    }
+    if (!wall || !cpu || wall > cpu || wall != list->items)
+        return;
+    if (rough_total(&p->sets[cpu->set], cpu->column) * 2 >= (double)p->duration_ns) {
+        struct query_value first = *cpu;
+        *cpu = *wall;
+        *wall = first;
+    }
 }
 
 enum status query_values_list(const struct profile *p, struct query_values *out)
@@ -106,6 +152,7 @@ enum status query_values_list(const struct profile *p, struct query_values *out)
         query_values_free(&list);
         return st;
     }
+    put_default_first(p, &list);
     *out = list;
     return STATUS_OK;
 }

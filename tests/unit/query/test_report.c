@@ -73,7 +73,7 @@ Test(summary, says_the_hottest_function_and_the_peak)
     buf_init(&b, 0);
     cr_assert_eq(summary_write(p, NULL, &b), STATUS_OK);
     cr_assert_str_eq(text_of(&b),
-                     "62 % in hash_password (hash_password.py:10); peak 1.20 GB at 41 s");
+                     "62 % in hash_password (hash_password.py:10); peak 1.12 GiB at 41 s");
     buf_deinit(&b);
     profile_free(p);
 }
@@ -104,7 +104,7 @@ Test(summary, has_words_for_amounts)
         {90, "s", "90 s"},
         {1234567, "count", "1,234,567"},
         {-1234, "count", "-1,234"},
-        {2048, "bytes", "2.05 kB"},
+        {2048, "bytes", "2 KiB"},
         {7200, "s", "2 h"},
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {

@@ -1,0 +1,60 @@
+#include "backend/query/values.h"
+#include "tests/unit/query/small_profile.h"
+
+/* One thread-second of wall in `busy_ms` of which the CPU worked, in 100 samples, over one second
+ * of session; a second thread waits all the time. */
+static struct profile *watched(int64_t busy_ms)
+{
+    struct profile *p = small_new("cpu", "wall", "ns");
+    uint32_t cpu = 0;
+    cr_assert_eq(profile_add_value_type(p, 0, "cpu", "ns", &cpu), STATUS_OK);
+    uint32_t stack = small_stack(p, "main;work");
+    for (int64_t i = 0; i < 100; i++) {
+        int64_t busy[] = {10000000, busy_ms * 10000};
+        int64_t idle[] = {10000000, 0};
+        struct profile_sample sample = {.time_ns = (uint64_t)i * 10000000, .stack = stack};
+        sample.values = busy;
+        cr_assert_eq(profile_add_sample(p, 0, &sample), STATUS_OK);
+        sample.values = idle;
+        cr_assert_eq(profile_add_sample(p, 0, &sample), STATUS_OK);
+    }
+    return p;
+}
+
+static const char *default_of(const struct profile *p)
+{
+    static char key[32];
+    struct query_values values;
+    cr_assert_eq(query_values_list(p, &values), STATUS_OK);
+    cr_assert_eq(values.len, 2);
+    snprintf(key, sizeof(key), "%s", values.items[0].key);
+    query_values_free(&values);
+    return key;
+}
+
+Test(values, shows_a_busy_program_by_its_cpu_time)
+{
+    struct profile *p = watched(900);
+    cr_assert_str_eq(default_of(p), "cpu");
+    profile_free(p);
+}
+
+Test(values, shows_a_waiting_program_by_the_wall_clock)
+{
+    struct profile *p = watched(100);
+    cr_assert_str_eq(default_of(p), "wall");
+    profile_free(p);
+}
+
+Test(values, does_not_offer_when_freed_blocks_were_born)
+{
+    struct profile *p = small_new("heap", "allocated", "bytes");
+    uint32_t born = 0;
+    cr_assert_eq(profile_add_value_type(p, 0, "born", "ns", &born), STATUS_OK);
+    struct query_values values;
+    cr_assert_eq(query_values_list(p, &values), STATUS_OK);
+    cr_assert_eq(values.len, 1);
+    cr_assert_str_eq(values.items[0].key, "allocated");
+    query_values_free(&values);
+    profile_free(p);
+}
