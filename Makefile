@@ -40,10 +40,17 @@ dev: ## build/dev, with sanitizers and tests
 	@echo "heliograph: building $(DEV) (sanitized)"
 	@cmake --build $(DEV) -j $(JOBS) -- --quiet
 
+# The page's type checker and the browser driver; again only when a lock file changes.
+build/npm-%.stamp: %/package-lock.json
+	@mkdir -p $(dir $@)
+	@echo "heliograph: npm ci in $*"
+	@cd $* && npm ci --silent --no-audit --no-fund
+	@touch $@
+
 run: build ## profile CMD and show it
 	@$(RELEASE)/heliograph run $(ARGS) -- $(CMD)
 
-test: build dev ## every suite; ends with "N passed, N failed, N skipped"
+test: build dev build/npm-frontend.stamp build/npm-tests/browser.stamp ## every suite; ends with "N passed, N failed, N skipped"
 	@python3 tests/run_all.py --release $(RELEASE) --dev $(DEV)
 
 test-quick: dev ## unit tests only
@@ -65,7 +72,7 @@ fmt: ## format the C sources
 	@.ci/setup.sh lint
 	@git ls-files '*.c' '*.h' | xargs clang-format-14 -i
 
-lint: dev ## formatting, clang-tidy, include arrows, TypeScript
+lint: dev build/npm-frontend.stamp ## formatting, clang-tidy, include arrows, TypeScript
 	@.ci/setup.sh lint
 	@.ci/lint.sh
 
