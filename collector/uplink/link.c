@@ -219,10 +219,12 @@ void link_close(struct link *l)
     free(l);
 }
 
-/* Its only purpose is that lws_service returns. */
+/* Its only purpose is that lws_service returns. A timer that is due when lws_service is called is
+ * served before it polls, and then it would poll on without us: so the poll is woken, too. */
 static void on_timer(lws_sorted_usec_list_t *timer)
 {
-    (void)timer;
+    struct link *l = lws_container_of(timer, struct link, timer);
+    lws_cancel_service(l->context);
 }
 
 void link_service(struct link *l, uint64_t until_ns)

@@ -82,6 +82,20 @@ static void stream_for(int rounds)
     }
 }
 
+/* Streams until the state is as wanted: machines under load are slow. */
+static void stream_until(uint64_t acked_seq, uint64_t reconnects)
+{
+    struct uplink_state state = {0};
+    for (int i = 0; i < 2000; i++) {
+        stream_for(1);
+        uplink_state(u, &state);
+        if (state.is_connected && state.acked_seq >= acked_seq && state.reconnects >= reconnects)
+            return;
+    }
+    cr_assert_fail("acked %llu, reconnects %llu", (unsigned long long)state.acked_seq,
+                   (unsigned long long)state.reconnects);
+}
+
 static enum status close_uplink(int wait_ms)
 {
     struct wire_bye bye = {.exit_status = 0, .reason = {"exited", 6}};
@@ -109,12 +123,8 @@ Test(uplink, brings_everything_to_the_store)
     char want[200];
     snprintf(want, sizeof(want), "%s/p/%s", url, id);
     cr_assert_str_eq(uplink_url(u), want);
-    stream_for(50);
-    struct uplink_state state;
-    uplink_state(u, &state);
-    cr_assert(state.is_connected);
-    cr_assert_gt(state.acked_seq, 5);
-    cr_assert_eq(close_uplink(5000), STATUS_OK, "%s", err.text);
+    stream_until(10, 0);
+    cr_assert_eq(close_uplink(15000), STATUS_OK, "%s", err.text);
     expect_all(LIBRARY_COMPLETE);
 }
 
@@ -122,22 +132,18 @@ Test(uplink, finds_a_server_under_a_base_path)
 {
     start_server((struct ingest_server_options){.prefix = "/team/x"});
     cr_assert_eq(open_uplink(5000), STATUS_OK, "%s", err.text);
-    cr_assert_eq(close_uplink(5000), STATUS_OK, "%s", err.text);
+    cr_assert_eq(close_uplink(15000), STATUS_OK, "%s", err.text);
 }
 
 Test(uplink, resumes_without_gap_or_double_when_the_connection_is_cut)
 {
     start_server((struct ingest_server_options){0});
     cr_assert_eq(open_uplink(5000), STATUS_OK, "%s", err.text);
-    for (int i = 0; i < 5; i++) {
-        stream_for(15);
+    for (uint64_t i = 1; i <= 5; i++) {
         ingest_server_cut(server);
+        stream_until(i * 5, i);
     }
-    stream_for(30);
-    struct uplink_state state;
-    uplink_state(u, &state);
-    cr_assert_gt(state.reconnects, 0);
-    cr_assert_eq(close_uplink(10000), STATUS_OK, "%s", err.text);
+    cr_assert_eq(close_uplink(15000), STATUS_OK, "%s", err.text);
     expect_all(LIBRARY_COMPLETE);
 }
 
@@ -214,7 +220,7 @@ Test(uplink, is_refused_without_the_right_token)
     cr_assert_not_null(strstr(err.text, "token"), "%s", err.text);
     options = options_with("right");
     cr_assert_eq(uplink_open(&u, s, &options, 5000, &err), STATUS_OK, "%s", err.text);
-    cr_assert_eq(close_uplink(5000), STATUS_OK);
+    cr_assert_eq(close_uplink(15000), STATUS_OK);
     options = options_with("wrong\r\nX-Other: y");
     cr_assert_eq(uplink_open(&u, s, &options, 5000, &err), STATUS_USAGE, "%s", err.text);
 }
@@ -252,7 +258,7 @@ Test(uplink, hands_over_what_people_want_even_when_nothing_is_measured)
     for (int i = 0; i < 300 && atomic_load(&pauses) == 0; i++)
         usleep(10000);
     cr_assert_eq(atomic_load(&pauses), 1);
-    cr_assert_eq(close_uplink(5000), STATUS_OK);
+    cr_assert_eq(close_uplink(15000), STATUS_OK);
 }
 
 Test(uplink, streams_and_saves_at_once)
@@ -264,7 +270,7 @@ Test(uplink, streams_and_saves_at_once)
     options.save_path = path;
     cr_assert_eq(uplink_open(&u, s, &options, 5000, &err), STATUS_OK);
     stream_for(20);
-    cr_assert_eq(close_uplink(5000), STATUS_OK, "%s", err.text);
+    cr_assert_eq(close_uplink(15000), STATUS_OK, "%s", err.text);
     expect_all(LIBRARY_COMPLETE);
     size_t len = 0;
     free(store_folder_read(path, &len));
@@ -290,5 +296,5 @@ Test(uplink, leaves_no_descriptor_to_programs_started_meanwhile)
             continue;
         cr_expect(flags & FD_CLOEXEC, "descriptor %d, %s", fd, target);
     }
-    cr_assert_eq(close_uplink(5000), STATUS_OK);
+    cr_assert_eq(close_uplink(15000), STATUS_OK);
 }
