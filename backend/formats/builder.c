@@ -134,7 +134,7 @@ enum wire_function_kind builder_kind_of(struct text name, struct text file)
         return WIRE_GC;
     if (text_equal(name, "(idle)"))
         return WIRE_IDLE;
-    if (text_equal(name, "(root)") || text_equal(name, "(program)"))
+    if (text_equal(name, "(root)") || text_equal(name, "(program)") || text_equal(name, "(pruned)"))
         return WIRE_SYNTHETIC;
     if (text_equal(file, "~") || text_equal(file, "<built-in>") || text_starts(name, "<built-in "))
         return WIRE_BUILTIN;
