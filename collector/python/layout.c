@@ -43,8 +43,8 @@ enum { BUILTIN_FIRST = 8, BUILTIN_LAST = 12 };
     .tstate_frame = PYTHON_NO_FIELD, .tstate_cframe = 56, .tstate_status = PYTHON_NO_FIELD,        \
     .tstate_base_frame = PYTHON_NO_FIELD, .tstate_holds_gil = PYTHON_NO_FIELD,                     \
     .tstate_gil_requested = PYTHON_NO_FIELD, .chunk_previous = 0, .chunk_size = 8,                 \
-    .chunk_top = 16, .chunk_data = 24, .frame_size = 72, .frame_ip = 56,                           \
-    .frame_tlbc_index = PYTHON_NO_FIELD, .code_filename = 112, .code_name = 120,                   \
+    .chunk_top = 16, .chunk_data = 24, .frame_state = PYTHON_NO_FIELD, .frame_size = 72,           \
+    .frame_ip = 56, .frame_tlbc_index = PYTHON_NO_FIELD, .code_filename = 112, .code_name = 120,   \
     .code_qualname = 128, .code_linetable = 136, .code_tlbc = PYTHON_NO_FIELD
 
 /* What all five share. */
@@ -72,6 +72,8 @@ static const struct python_layout builtin[] = {
             .interp_modules = 56,
             .frame_size = 360,
             .frame_ip = 104,
+            .frame_state = 116, /* f_executing */
+            .frame_state_runs = 1,
             FRAME_OBJECTS,
             OBJECTS,
             WIDE_STRINGS,
@@ -90,6 +92,8 @@ static const struct python_layout builtin[] = {
             .interp_modules = 856,
             .frame_size = 360,
             .frame_ip = 104,
+            .frame_state = 116, /* f_executing */
+            .frame_state_runs = 1,
             FRAME_OBJECTS,
             OBJECTS,
             WIDE_STRINGS,
@@ -108,6 +112,8 @@ static const struct python_layout builtin[] = {
             .interp_modules = 856,
             .frame_size = 352,
             .frame_ip = 96,
+            .frame_state = 108, /* f_state, FRAME_EXECUTING */
+            .frame_state_runs = 0,
             FRAME_OBJECTS,
             OBJECTS,
             WIDE_STRINGS,
@@ -335,6 +341,7 @@ static enum python_layout_result from_debug_offsets(struct python_layout *out, u
         .chunk_top = 16,
         .chunk_data = 24,
         .frame_is_entry = PYTHON_NO_FIELD,
+        .frame_state = PYTHON_NO_FIELD,
         .frame_owner_shim = 3, /* FRAME_OWNED_BY_CSTACK; 3.14: ..._BY_INTERPRETER, then CSTACK */
         .pointer_tag_mask = 7, /* _PyStackRef keeps tags in low bits that an object never has */
     };

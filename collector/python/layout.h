@@ -70,6 +70,8 @@ struct python_layout {
     uint16_t frame_owner;      /* 3.11+ */
     uint16_t frame_is_entry;   /* 3.11: bool, called from C */
     uint16_t frame_tlbc_index; /* free-threaded 3.14+: which copy of the bytecode runs */
+    uint16_t frame_state;      /* up to 3.10: a byte that says whether the frame runs ... */
+    uint8_t frame_state_runs;  /* ... and its value then */
     uint8_t frame_owner_shim;  /* owners of at least this value are no Python frame; 255 = none */
     uint8_t pointer_tag_mask;  /* low bits of frame_code to clear */
 

@@ -19,6 +19,9 @@ enum {
     IOV_AT_ONCE = 1024,
     INTERP_WORDS = 3,
     GIL_BYTES = 24,
+    READ_NS = 1200, /* what a read may last: about twice what it does when nothing comes between */
+    READ_NS_PER_IOV = 300,
+    READ_BYTES_PER_NS = 10,
 };
 
 static const uint64_t list_every_ns = 100000000;
@@ -64,6 +67,7 @@ static ssize_t read_memory(struct sampled_process *p, struct sampling *s, const 
                            size_t iov_len, size_t bytes)
 {
     ssize_t total = 0;
+    uint64_t begin = clock_monotonic_ns();
     for (size_t done = 0; done < iov_len;) {
         size_t take = iov_len - done < IOV_AT_ONCE ? iov_len - done : IOV_AT_ONCE;
         struct iovec local = {.iov_base = p->slice + total, .iov_len = bytes - (size_t)total};
@@ -82,6 +86,9 @@ static ssize_t read_memory(struct sampled_process *p, struct sampling *s, const 
             break;
         done += take;
     }
+    /* Two equal copies prove nothing when we did not run between them. */
+    uint64_t limit = READ_NS + iov_len * READ_NS_PER_IOV + bytes / READ_BYTES_PER_NS;
+    p->was_slow = clock_monotonic_ns() - begin > limit;
     return total;
 }
 
@@ -158,8 +165,10 @@ static enum reading_result attempt(struct sampled_process *p, struct sampling *s
     if (!make_room(p, r->iov_len, r->bytes))
         return READING_BROKEN;
     ssize_t got = read_memory(p, s, r->iov, r->iov_len, r->bytes);
-    if (got == (ssize_t)r->bytes)
-        return reading_frames(r, p->slice, s->frames, PYTHON_MAX_DEPTH, len);
+    if (got == (ssize_t)r->bytes) {
+        enum reading_result result = reading_frames(r, p->slice, s->frames, PYTHON_MAX_DEPTH, len);
+        return p->was_slow && result == READING_OK ? READING_TORN : result;
+    }
     if (p->is_gone)
         return READING_GONE;
     /* A predicted page is no longer there. */
@@ -195,10 +204,9 @@ static enum reading_result read_stopped(struct sampled_process *p, struct sampli
                                         struct sampled_thread *t, enum reading_result result,
                                         size_t *len)
 {
-    if (s->options->never_stop || t->tid == 0 || s->stop_budget_ns == 0)
-        return result;
     uint64_t begin = clock_monotonic_ns();
     if (!stop_thread(t->tid)) {
+        t->cannot_stop = true; /* a debugger holds it, or we may not */
         s->stats->errors++;
         return result;
     }
@@ -209,6 +217,11 @@ static enum reading_result read_stopped(struct sampled_process *p, struct sampli
     if (result == READING_OK)
         s->stats->stopped++;
     return result;
+}
+
+static bool may_stop(const struct sampling *s, const struct sampled_thread *t)
+{
+    return !s->options->never_stop && !t->cannot_stop && t->tid != 0 && s->stop_budget_ns > 0;
 }
 
 static uint32_t state_of(const struct sampled_process *p, const struct sampled_thread *t)
@@ -273,10 +286,14 @@ static void finish_thread(struct sampled_process *p, struct sampling *s, struct 
                           enum reading_result result, size_t len)
 {
     bool is_stopped = false;
+    if (t->is_direct && may_stop(s, t)) {
+        result = read_stopped(p, s, t, result, &len);
+        is_stopped = is_settled(result);
+    }
     if (!is_settled(result)) {
         s->stats->retried++;
         result = insist(p, s, t, result, RETRIES, &len);
-        if (!is_settled(result) && !p->is_gone) {
+        if (!is_settled(result) && !p->is_gone && may_stop(s, t)) {
             result = read_stopped(p, s, t, result, &len);
             is_stopped = true;
         }
@@ -359,7 +376,8 @@ static void sample_all(struct sampled_process *p, struct sampling *s, bool with_
     for (size_t i = 0; i < p->threads_len; i++) {
         struct sampled_thread *t = p->threads[i];
         read_cpu(p, s, t);
-        if (repeats(p, t))
+        t->is_direct = may_stop(s, t) && thread_is_unsteady(t);
+        if (repeats(p, t) || t->is_direct)
             continue;
         memcpy(p->iov + iov_len, t->reading.iov, t->reading.iov_len * sizeof(*p->iov));
         iov_len += t->reading.iov_len;
@@ -385,16 +403,22 @@ static void sample_all(struct sampled_process *p, struct sampling *s, bool with_
             add_row(s, p, t, t->node, state_of(p, t));
             continue;
         }
-        size_t size = t->reading.bytes;
+        size_t size = t->is_direct ? 0 : t->reading.bytes;
         size_t len = 0;
         enum reading_result result = READING_MISSED;
-        if ((size_t)got >= at + size) {
+        if (t->is_direct) {
+            result = READING_TORN;
+        } else if ((size_t)got >= at + size) {
             result = reading_frames(&t->reading, p->slice + at, s->frames, PYTHON_MAX_DEPTH, &len);
+            if (p->was_slow && result == READING_OK)
+                result = READING_TORN;
         } else if ((size_t)got >= at) { /* the call ended here: a page of this one is gone */
             reading_forget(&t->reading);
             reading_compile(&t->reading);
         }
         at += size;
+        if (!t->is_direct)
+            thread_note_first(t, is_settled(result));
         if (is_settled(result) || again_len == sizeof(again) / sizeof(again[0]))
             take_result(p, s, t, result, len, false);
         else

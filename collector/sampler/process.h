@@ -48,6 +48,8 @@ struct sampled_process {
     uint64_t gil_holder; /* a thread state; 0 = nobody */
     bool is_collecting;
 
+    bool was_slow; /* the last read took so long that the target may have gone round a loop
+                      meanwhile */
     struct iovec *iov;
     size_t iov_cap;
     uint8_t *slice;

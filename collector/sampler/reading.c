@@ -70,7 +70,7 @@ static size_t put_iov(struct reading *r, uint64_t address, uint64_t len)
 bool reading_compile(struct reading *r)
 {
     const struct python_layout *layout = r->layout;
-    if (!array_reserve(&r->iov, &r->iov_cap, r->regions_len * 2 + 4))
+    if (!array_reserve(&r->iov, &r->iov_cap, r->regions_len * 2 + 6))
         return false;
     r->iov_len = 0;
     r->bytes = 0;
@@ -78,6 +78,8 @@ bool reading_compile(struct reading *r)
     uint64_t end = tstate_end(layout);
     if (has_cframe(layout))
         r->tstate_at = put_iov(r, r->tstate + begin, end - begin);
+    if (!has_chunks(layout))
+        r->top_before_at = put_iov(r, r->tstate + layout->tstate_frame, sizeof(uint64_t));
     for (size_t i = 0; i < r->regions_len; i++) {
         struct reading_region *g = &r->regions[i];
         g->first = (uint32_t)put_iov(r, g->begin, g->end - g->begin);
@@ -93,6 +95,8 @@ bool reading_compile(struct reading *r)
     }
     if (has_cframe(layout))
         r->cframe_again_at = put_iov(r, r->tstate + layout->tstate_cframe, sizeof(uint64_t));
+    if (!has_chunks(layout))
+        r->top_after_at = put_iov(r, r->tstate + layout->tstate_frame, sizeof(uint64_t));
     return true;
 }
 
@@ -282,6 +286,15 @@ static bool is_same(const struct reading *r, const struct reading_region *g, uin
                   r->slice + g->second + (begin - g->check_begin), len) == 0;
 }
 
+/* Whether the frame says in both copies that it is being run. Callers were found equal before. */
+static bool runs(const struct reading *r, const struct reading_region *g, uint64_t frame)
+{
+    uint64_t at = frame + r->layout->frame_state;
+    return r->slice[g->first + (at - g->begin)] == r->layout->frame_state_runs &&
+           (at < g->check_begin ||
+            r->slice[g->second + (at - g->check_begin)] == r->layout->frame_state_runs);
+}
+
 static enum reading_result compare_copies(struct reading *r, const struct python_frame *frames,
                                           size_t len)
 {
@@ -293,6 +306,8 @@ static enum reading_result compare_copies(struct reading *r, const struct python
         uint64_t at = frames[i].address;
         if (!g)
             return READING_MISSED;
+        if (layout->frame_state != PYTHON_NO_FIELD && !runs(r, g, at))
+            return READING_TORN;
         if (i == 0) {
             /* It runs: its position and variables may move, but not whose frame it is. */
             if (!is_same(r, g, at + layout->frame_previous, 8, &is_covered) ||
@@ -370,6 +385,9 @@ enum reading_result reading_frames(struct reading *r, const uint8_t *slice,
             return READING_TORN;
         top = load_u64(slice + r->top_at);
     }
+    if (!has_chunks(r->layout) &&
+        (load_u64(slice + r->top_before_at) != top || load_u64(slice + r->top_after_at) != top))
+        return READING_TORN;
     if (top == 0 || top == base)
         return READING_EMPTY;
 

@@ -5,7 +5,12 @@
  * copy of the frames, then the pointer to the innermost frame, then second copy. A word that is the
  * same in both copies had that value when the pointer was read; so if all the words of the chain
  * are, the stack existed at that moment. Deep frames are read once: to change, the frames above
- * them, which are read twice, would have to leave first. */
+ * them, which are read twice, would have to leave first.
+ *
+ * A word could change and change back in between. That takes the target a while, so the caller
+ * rejects reads that lasted long; and where frames lie on the heap (up to 3.10) and so look the
+ * same when they are long left, each must say that it runs, and the pointer is read before and
+ * after too. */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -56,6 +61,7 @@ struct reading {
     size_t iov_len, iov_cap;
     size_t bytes;
     size_t tstate_at, top_at, cframe_again_at;
+    size_t top_before_at, top_after_at; /* only where frames lie on the heap */
 
     const uint8_t *slice; /* being evaluated */
     struct {

@@ -16,6 +16,7 @@
 enum { ROWS_CAP = 1 << 17, SECOND = 1000000000 };
 
 static const uint64_t check_every_ns = 10000000;
+static const uint64_t idle_nap_ns = 1000000; /* at full speed, while there is nothing to read */
 static const uint64_t nap_max_ns = 50000000; /* so that close, pause and a new rate are noticed */
 static const uint64_t stop_budget_max_ns = 20000000;
 static const double stop_share_default = 0.01;
@@ -239,7 +240,8 @@ static void flush(struct sampler *s, uint64_t now)
 
 /* ---- the clock ---- */
 
-static void tick(struct sampler *s, uint64_t now)
+/* Returns how many threads there were to look at. */
+static size_t tick(struct sampler *s, uint64_t now)
 {
     size_t threads = 0;
     s->sampling.now_ns = now;
@@ -265,6 +267,7 @@ static void tick(struct sampler *s, uint64_t now)
     }
     if (now - s->flushed_ns >= s->options.flush_ns || s->rows.len + 2 * threads + 2 > s->rows.cap)
         flush(s, now);
+    return threads;
 }
 
 /* A little unevenness, so that a program with a period of its own is not always met at the same
@@ -322,14 +325,15 @@ static void *run(void *ctx)
             continue;
         }
         if (rate <= 0) {
-            tick(s, clock_monotonic_ns());
+            if (tick(s, clock_monotonic_ns()) == 0)
+                (void)clock_sleep_until(clock_monotonic_ns() + idle_nap_ns);
             continue;
         }
         uint64_t interval = (uint64_t)(SECOND / rate);
         if (!wait_until(s, due + next_jitter(s, interval)))
             continue;
         uint64_t now = clock_monotonic_ns();
-        tick(s, now);
+        (void)tick(s, now);
         due += interval;
         now = clock_monotonic_ns();
         if (now > due + interval) {

@@ -88,6 +88,19 @@ void thread_read_cpu(struct sampled_thread *t, uint64_t now)
     t->read_ns = now;
 }
 
+enum { UNSTEADY = 100, NOTE_SHIFT = 5, PROBE_EVERY = 8 };
+
+void thread_note_first(struct sampled_thread *t, bool was_good)
+{
+    uint32_t now = was_good ? 0 : 1024;
+    t->unsteady = t->unsteady - (t->unsteady >> NOTE_SHIFT) + (now >> NOTE_SHIFT);
+}
+
+bool thread_is_unsteady(struct sampled_thread *t)
+{
+    return t->unsteady > UNSTEADY && !t->cannot_stop && ++t->turns % PROBE_EVERY != 0;
+}
+
 void thread_forget_path(struct sampled_thread *t)
 {
     t->path_len = 0;

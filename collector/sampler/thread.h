@@ -27,6 +27,14 @@ struct sampled_thread {
     uint64_t changed_ns;   /* when run_ns or runs last changed */
     bool is_asleep;
 
+    /* How often a first reading was in vain lately, in 1/1024. A thread that changes faster than it
+     * can be read is stopped without trying, where the budget allows: who is accepted at a first
+     * try is not a fair sample of what it does. */
+    uint32_t unsteady;
+    uint32_t turns;
+    bool cannot_stop;
+    bool is_direct; /* in this round: stopped without trying */
+
     uint32_t last_row; /* of the rows not settled yet */
     uint64_t row_ns;   /* time of the row before; 0 = none */
 
@@ -48,6 +56,12 @@ bool thread_read_name(struct sampled_thread *t, pid_t pid);
 
 /* Reads schedstat: adds to unsettled_ns and knows then whether it sleeps. */
 void thread_read_cpu(struct sampled_thread *t, uint64_t now);
+
+/* Notes how a first reading went. */
+void thread_note_first(struct sampled_thread *t, bool was_good);
+
+/* Whether it should be stopped without trying; looks again from time to time. */
+bool thread_is_unsteady(struct sampled_thread *t);
 
 /* The node of these frames (innermost first); false when one of them cannot be right. */
 bool thread_intern(struct sampled_thread *t, struct code_table *codes,
