@@ -1,5 +1,5 @@
 import type { Tokens } from "./colours";
-import { byteTicks, niceTicks, timeTicks, toPixel, type Scale } from "./scale";
+import { niceTicks, timeTicks, toPixel, type Scale } from "./scale";
 
 export interface PlotLine {
   t: readonly number[];
@@ -25,7 +25,6 @@ export interface PlotScene {
   peak: { t: number; v: number; label: string } | null;
   from: number;
   to: number;
-  isBytes: boolean;
   left(value: number): string;
   right: ((value: number) => string) | null;
   time(seconds: number): string;
@@ -73,7 +72,7 @@ export function drawPlot(
   drawSpans(context, scene, tokens, x, bottom);
   drawAxisText(context, scene, tokens, x, left, right, width, height);
   if (scene.peak && scene.peak.t >= scene.from && scene.peak.t <= scene.to)
-    drawPeak(context, scene.peak, tokens, x, left, width);
+    drawPeak(context, scene.peak, tokens, x, left, width, scene.headRoom);
   return { x, left, right };
 }
 
@@ -89,7 +88,7 @@ function topOf(scene: PlotScene, axis: "left" | "right"): number {
 function ticksOf(scene: PlotScene, left: Scale, bottom: number): number[] {
   if (!scene.lines.length) return [];
   const most = Math.max(1, Math.floor(bottom / 38));
-  return scene.isBytes ? byteTicks(0, left.to, most) : niceTicks(0, left.to, most);
+  return niceTicks(0, left.to, most);
 }
 
 function drawGrid(
@@ -240,6 +239,7 @@ function drawPeak(
   x: Scale,
   left: Scale,
   width: number,
+  headRoom: number,
 ): void {
   const at = toPixel(x, peak.t);
   const y = toPixel(left, peak.v);
@@ -248,13 +248,13 @@ function drawPeak(
   context.arc(at, y, 3.2, 0, Math.PI * 2);
   context.fill();
   const room = context.measureText(peak.label).width;
-  const isLeft = at + room + 14 > width - 170 && at - room - 12 > 60;
+  const isLeft = at + room + 14 > width && at - room - 12 > 60;
   context.textAlign = isLeft ? "right" : "left";
   context.textBaseline = "middle";
   context.lineWidth = 3;
   context.strokeStyle = `rgb(${tokens.background.join(" ")})`;
   const labelX = isLeft ? at - 8 : at + 8;
-  const labelY = Math.max(9, y - 2);
+  const labelY = Math.max(headRoom + 8, y - 1);
   context.strokeText(peak.label, labelX, labelY);
   context.fillText(peak.label, labelX, labelY);
 }

@@ -1,13 +1,14 @@
 /** Numbers as people read them. Nothing here rounds what is compared or computed with. */
 
-const BYTES = ["B", "KiB", "MiB", "GiB", "TiB"] as const;
+const BYTES = ["B", "kB", "MB", "GB", "TB"] as const;
 
+/** Decimal, as the terminal's report and the summary write them. */
 export function formatBytes(bytes: number): string {
   const sign = bytes < 0 ? "−" : "";
   let amount = Math.abs(bytes);
   let step = 0;
-  while (amount >= 1023.5 && step < BYTES.length - 1) {
-    amount /= 1024;
+  while (amount >= 999.5 && step < BYTES.length - 1) {
+    amount /= 1000;
     step++;
   }
   return `${sign}${significant(amount, step === 0 ? 0 : 3)} ${BYTES[step]}`;

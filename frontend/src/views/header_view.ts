@@ -21,6 +21,10 @@ const THEMES: Record<string, [IconName, string]> = {
   dark: ["moon", "Theme: dark"],
 };
 
+const MOST_SEGMENTS = 4;
+/** Kept by the collector to work out others from. */
+const INTERNAL_VALUES = new Set(["born"]);
+
 /** Name, one sentence that says what matters, state, and what can be done with the whole. */
 export class HeaderView implements View {
   readonly element = el("header");
@@ -32,6 +36,7 @@ export class HeaderView implements View {
   private readonly chips = el("span", { class: "facts-chips" });
   private readonly themeButton: HTMLButtonElement;
   private valueSwitch: Segments<string> | null = null;
+  private otherValues: HTMLSelectElement | null = null;
   private valueKey = "\u0000";
   private chipsKey = "";
   private connection: Connection = "closed";
@@ -109,16 +114,28 @@ export class HeaderView implements View {
     const key = values.map((v) => v.key).join();
     if (key !== this.valueKey) {
       this.valueKey = key;
+      const choose = (value: string) =>
+        this.actions.change({ value: values.find((v) => v.key === value)?.default ? "" : value, root: [] });
+      const near = values.length <= MOST_SEGMENTS ? values : values.filter((v) => v.set === values[0]?.set);
+      const far = values.filter((v) => !near.includes(v) && !INTERNAL_VALUES.has(v.name));
       this.valueSwitch =
         values.length > 1
-          ? segments("Value", values.map((v) => ({ value: v.key, label: safeName(v.key).slice(0, 24), title: `in ${v.unit}` })), (value) =>
-              this.actions.change({ value: value === values[0]?.key ? "" : value, root: [] }),
-            )
+          ? segments("Value", near.map((v) => ({ value: v.key, label: safeName(v.key).slice(0, 24), title: `in ${v.unit}` })), choose)
           : null;
-      fill(this.values, this.valueSwitch?.element);
+      this.otherValues = far.length ? el("select", { class: "field", "aria-label": "Other values" }) : null;
+      this.otherValues?.append(el("option", { value: "" }, `${safeName(far[0]?.set ?? "other").slice(0, 24)}…`));
+      for (const v of far) this.otherValues?.append(el("option", { value: v.key }, `${safeName(v.name).slice(0, 40)}${v.unit === "bytes" ? ", bytes" : ""}`));
+      this.otherValues?.addEventListener("change", () => choose(this.otherValues?.value ?? ""));
+      fill(this.values, this.valueSwitch?.element, this.otherValues);
       this.values.hidden = !this.valueSwitch;
     }
-    this.valueSwitch?.set(shared.state.value || values.find((v) => v.default)?.key || values[0]?.key || "");
+    const now = shared.state.value || values.find((v) => v.default)?.key || values[0]?.key || "";
+    this.valueSwitch?.set(now);
+    if (this.otherValues) {
+      const isFar = [...this.otherValues.options].some((o) => o.value === now);
+      this.otherValues.value = isFar ? now : "";
+      this.otherValues.classList.toggle("is-on", isFar);
+    }
   }
 
   private updateChips(shared: Shared): void {

@@ -61,7 +61,7 @@ export class LinesView implements View {
       const row = byLine.get(number);
       const share = row && main && most > 0 ? (main.get(row) ?? 0) / most : 0;
       const heat = share > 0.6 ? 4 : share > 0.25 ? 3 : share > 0.06 ? 2 : share > 0.005 ? 1 : 0;
-      const line = el("tr", { class: heat ? `heat-${heat}` : "" });
+      const line = el("tr", { class: heat ? `heat-${heat}` : null });
       for (const column of columns) {
         const value = row ? column.get(row) : undefined;
         line.append(el("td", {}, value === undefined || value === 0 ? "" : column.text(value)));

@@ -2,11 +2,9 @@ import type { SeriesData } from "../api/types";
 import { formatAmount, formatBytes } from "../model/format";
 import { el, fill } from "../widgets/dom";
 import { stateCard } from "../widgets/notice";
-import { axisTime, isBytes, peakOf, plotOf, plotRange, seriesTitle, type PlotChoice } from "./series_plot";
+import { isBytes, momentTime, peakOf, plotOf, plotRange, seriesColour, seriesOrder, seriesTitle, type PlotChoice } from "./series_plot";
 import { TimePlot, valueAt } from "./time_plot";
 import type { Actions, Shared, View } from "./view";
-
-const PLOT_COLOURS = 8;
 
 /** Every series there is: of the tree and of each process, to be switched on and off. */
 export class MemoryView implements View {
@@ -30,7 +28,7 @@ export class MemoryView implements View {
 
   update(shared: Shared): void {
     this.shared = shared;
-    const series = shared.allSeries;
+    const series = shared.allSeries ? [...shared.allSeries].sort(seriesOrder) : null;
     const isEmpty = !series || series.length === 0;
     this.message.hidden = !isEmpty;
     this.body.hidden = isEmpty;
@@ -41,7 +39,7 @@ export class MemoryView implements View {
     const colours = shared.tokens.plot;
     const all: (PlotChoice & { key: string; isOn: boolean })[] = series.map((s, i) => {
       const key = `${s.name}/${s.process ?? ""}`;
-      return { series: s, colour: colours[i % PLOT_COLOURS] ?? "", key, isOn: this.switched.get(key) ?? isUsual(s, series) };
+      return { series: s, colour: seriesColour(s, i, colours), key, isOn: this.switched.get(key) ?? isUsual(s, series) };
     });
     const shown = all.filter((c) => c.isOn);
     this.plot.update(plotOf(shared, shown, plotRange(shared)));
@@ -89,7 +87,7 @@ export class MemoryView implements View {
       const all = shared.profile.duration_s;
       const peak = peakOf(main);
       const last = main.v[main.v.length - 1];
-      if (peak) add(`peak, at ${axisTime(peak.t, all)}`, formatBytes(peak.v));
+      if (peak) add(`peak, at ${momentTime(peak.t, all)}`, formatBytes(peak.v));
       if (last !== undefined) add(shared.profile.state === "live" ? "now" : "at the end", formatBytes(last));
       const begin = valueAt(main, from ?? main.t[0] ?? 0);
       const end = valueAt(main, to ?? all);

@@ -7,7 +7,8 @@ import type { Shared } from "./view";
 
 const STRIP_POINTS = 1500;
 const MEMORY_POINTS = 3000;
-const ACTIVITY_BUCKETS = 300;
+const MOST_BUCKETS = 300;
+const SAMPLES_PER_BUCKET = 5;
 /** A live picture need not hold what nobody can see. */
 const LIVE_MIN_FRACTION = 1 / 20_000;
 const LIVE_MIN_FROM_NODES = 60_000;
@@ -150,11 +151,18 @@ export class PageData {
       });
     if (state.view === "threads")
       put("activity", `${rev}/${state.from}/${state.to}`, async (signal) => {
-        const activity = await source.activity(ACTIVITY_BUCKETS, state, signal);
+        const activity = await source.activity(bucketsFor(shared), state, signal);
         return () => (shared.activity = activity);
       });
     return list;
   }
+}
+
+/** A bucket of few samples says more about chance than about the thread. */
+function bucketsFor({ profile, state }: Shared): number {
+  const seconds = (state.to ?? profile.duration_s) - (state.from ?? 0);
+  const expected = (profile.rate_hz || 100) * seconds;
+  return Math.max(10, Math.min(MOST_BUCKETS, Math.floor(expected / SAMPLES_PER_BUCKET)));
 }
 
 /** The question whose refusal a view has to tell. */

@@ -24,6 +24,25 @@ const WORDS: Record<string, string> = {
   threads: "threads",
 };
 
+/** Each quantity has its colour everywhere; what we do not know takes what is left. */
+const COLOURS: Record<string, number> = { rss: 0, cpu: 1, heap: 2, swap: 3, pss: 4, uss: 5, threads: 6 };
+const ORDER = ["rss", "heap", "pss", "uss", "swap", "cpu", "threads"];
+
+export function seriesColour(series: SeriesData, index: number, plot: readonly string[]): string {
+  const isOfTree = series.process === null || series.process === undefined;
+  const fixed = COLOURS[series.name];
+  return plot[(isOfTree && fixed !== undefined ? fixed : index) % plot.length] ?? "";
+}
+
+/** The tree before its processes, the usual quantities before others. */
+export function seriesOrder(a: SeriesData, b: SeriesData): number {
+  const rank = (s: SeriesData) => {
+    const at = ORDER.indexOf(s.name);
+    return (s.process === null || s.process === undefined ? 0 : 1000 * (1 + s.process)) + (at < 0 ? ORDER.length : at);
+  };
+  return rank(a) - rank(b);
+}
+
 export function seriesTitle(series: SeriesData, shared: Shared): string {
   const name = WORDS[series.name] ?? safeName(series.name);
   if (series.process === null || series.process === undefined) return name;
@@ -45,6 +64,11 @@ export function axisTime(seconds: number, all: number): string {
   if (all < 0.1) return formatSeconds(seconds);
   if (all < 120) return `${Number(seconds.toFixed(all < 2 ? 2 : all < 20 ? 1 : 0))} s`;
   return formatClock(seconds);
+}
+
+/** A moment as a person chose it: finer than the axis. */
+export function momentTime(seconds: number, all: number): string {
+  return all < 120 ? axisTime(seconds, all / 10) : formatClock(seconds);
 }
 
 export interface PlotChoice {
@@ -87,7 +111,6 @@ export function plotOf(
     peak: peak ? { ...peak, label: `peak ${formatBytes(peak.v)}` } : null,
     from: range.from,
     to: range.to,
-    isBytes: hasBytes,
     left: (v) => formatAmount(v, first?.series.unit ?? "").replace(/\.0+ /, " "),
     right: right ? (v) => (isPercent(right.series) ? `${significant(v)} %` : formatAmount(v, right.series.unit)) : null,
     time: (t) => axisTime(t, all),
@@ -107,7 +130,7 @@ export function plotOf(
       for (const span of shared.spans)
         if (span.begin_s <= seconds && (span.end_s >= seconds || span.end_s <= span.begin_s))
           rows.push([`in ${safeName(span.name).slice(0, 60)}`, formatSeconds(seconds - span.begin_s)]);
-      return { title: `at ${axisTime(seconds, Math.min(all, 119))}`, rows };
+      return { title: `at ${momentTime(seconds, all)}`, rows };
     },
   };
 }

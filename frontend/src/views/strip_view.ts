@@ -1,6 +1,6 @@
 import type { SeriesData } from "../api/types";
 import { el, fill } from "../widgets/dom";
-import { isBytes, isPercent, plotOf, plotRange, seriesTitle, type PlotChoice } from "./series_plot";
+import { isBytes, isPercent, plotOf, plotRange, seriesColour, seriesTitle, type PlotChoice } from "./series_plot";
 import { TimePlot } from "./time_plot";
 import type { Actions, Shared, View } from "./view";
 
@@ -35,7 +35,9 @@ export class StripView implements View {
     }
     const chosen = chooseStrip(series ?? [], shared);
     this.element.classList.toggle("is-bare", chosen.length === 0);
-    this.plot.update(plotOf(shared, chosen, plotRange(shared), KEY_ROOM));
+    const data = plotOf(shared, chosen, plotRange(shared), KEY_ROOM);
+    data.scene.right = null; // no room; the tooltip tells it
+    this.plot.update(data);
     fill(
       this.keys,
       ...chosen.map(({ series: one, colour }) => {
@@ -59,10 +61,8 @@ function chooseStrip(series: readonly SeriesData[], shared: Shared): PlotChoice[
   const memory = pool.find((s) => s.name === "rss") ?? pool.find(isBytes) ?? pool[0];
   const heap = pool.find((s) => s.name === "heap");
   const cpu = pool.find((s) => s.name === "cpu") ?? pool.find(isPercent);
-  const colours = shared.tokens.plot;
-  const chosen: PlotChoice[] = [];
-  if (memory) chosen.push({ series: memory, colour: colours[0] ?? "" });
-  if (heap && heap !== memory) chosen.push({ series: heap, colour: colours[2] ?? "" });
-  if (cpu && cpu !== memory) chosen.push({ series: cpu, colour: colours[1] ?? "" });
-  return chosen;
+  const chosen = [memory, heap === memory ? undefined : heap, cpu === memory ? undefined : cpu];
+  return chosen
+    .filter((s) => s !== undefined)
+    .map((s, i) => ({ series: s, colour: seriesColour(s, i, shared.tokens.plot) }));
 }

@@ -9,6 +9,7 @@ import type { Actions, Shared, View } from "./view";
 
 const ROW_PX = 28;
 const SPARE_ROWS = 6;
+const NARROW_PX = 560;
 const WIDTHS: Record<string, string> = {
   name: "minmax(190px, 2fr)",
   file: "minmax(120px, 1fr)",
@@ -34,6 +35,7 @@ export class TableView implements View {
   private orderKey = "";
   private headKey = "";
   private lastTable: unknown = null;
+  private isNarrow = false;
   private readonly drawSoon = frameGate(() => this.drawRows());
 
   constructor(private readonly actions: Actions) {
@@ -49,7 +51,14 @@ export class TableView implements View {
     );
     const { signal } = this.abort;
     this.scroller.addEventListener("scroll", () => this.drawSoon(), { signal, passive: true });
-    onResize(this.scroller, signal, () => this.drawSoon());
+    onResize(this.scroller, signal, (width) => {
+      const isNarrow = width < NARROW_PX;
+      if (isNarrow !== this.isNarrow) {
+        this.isNarrow = isNarrow;
+        if (this.shared) this.update(this.shared);
+      }
+      this.drawSoon();
+    });
     this.scroller.addEventListener("keydown", (event) => this.onKey(event), { signal });
     this.rows.addEventListener("click", (event) => {
       const row = rowOf(event.target);
@@ -89,7 +98,7 @@ export class TableView implements View {
     const isFiltered = this.order.length !== table.columns.id.length;
     const functions = `${formatCount(table.columns.id.length)} functions`;
     this.count.textContent = isFiltered ? `${formatCount(this.order.length)} of ${functions} match` : functions;
-    this.columns = columnsOf(table);
+    this.columns = this.isNarrow ? narrowColumns(columnsOf(table)) : columnsOf(table);
     this.updateHead(sort);
     this.rows.style.height = `${this.order.length * ROW_PX}px`;
     this.grid.setAttribute("aria-rowcount", String(this.order.length + 1));
@@ -117,7 +126,7 @@ export class TableView implements View {
     this.grid.style.setProperty(
       "--columns",
       this.columns
-        .map((c) => (WIDTHS[c.key] ?? "94px"))
+        .map((c) => ((this.isNarrow && c.key === "name" ? "minmax(0, 1fr)" : WIDTHS[c.key]) ?? "94px"))
         .join(" "),
     );
     fill(
@@ -245,6 +254,14 @@ export class TableView implements View {
     const table = this.shared?.table;
     if (table) saveFile(`${this.shared?.profile.id ?? "table"}.csv`, new Blob([toCsv(table, this.order)], { type: "text/csv" }));
   }
+}
+
+/** On a phone the name comes first, and two numbers. */
+function narrowColumns(columns: readonly Column[]): Column[] {
+  const order = ["name", "self", "tottime", "total", "cumtime"];
+  return columns
+    .filter((c) => order.includes(c.key))
+    .sort((a, b) => order.indexOf(a.key) - order.indexOf(b.key));
 }
 
 function rowOf(target: EventTarget | null): number | null {

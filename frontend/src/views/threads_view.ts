@@ -129,7 +129,7 @@ export class ThreadsView implements View {
   }
 }
 
-/** A stacked bar for each bucket, as high as the busiest bucket of the thread. */
+/** What part of its samples the thread spent how, bucket by bucket; blank where it was not there. */
 function drawThread(canvas: HTMLCanvasElement, one: ActivityThread, buckets: number, colours: string[]): void {
   const context = canvas.getContext("2d");
   const box = canvas.getBoundingClientRect();
@@ -137,18 +137,18 @@ function drawThread(canvas: HTMLCanvasElement, one: ActivityThread, buckets: num
   const ratio = devicePixelRatio || 1;
   canvas.width = Math.round(box.width * ratio);
   canvas.height = Math.round(box.height * ratio);
-  context.scale(canvas.width / buckets, canvas.height);
-  let most = 1;
-  const at = (list: readonly number[], i: number) => list[i] ?? 0;
-  for (let i = 0; i < buckets; i++)
-    most = Math.max(most, at(one.gil, i) + at(one.oncpu, i) + at(one.wants, i) + at(one.idle, i));
-  STATES.forEach(([key], s) => {
-    context.fillStyle = colours[s] ?? "";
-    for (let i = 0; i < buckets; i++) {
-      let below = 0;
-      for (let k = 0; k < s; k++) below += at(one[STATES[k]?.[0] ?? "gil"], i);
-      const amount = at(one[key], i);
-      if (amount > 0) context.fillRect(i, 1 - (below + amount) / most, 1.02, amount / most);
-    }
-  });
+  for (let i = 0; i < buckets; i++) {
+    const amounts = STATES.map(([key]) => one[key][i] ?? 0);
+    const all = amounts.reduce((sum, n) => sum + n, 0);
+    if (all === 0) continue;
+    const left = Math.round((i / buckets) * canvas.width);
+    const width = Math.round(((i + 1) / buckets) * canvas.width) - left;
+    let bottom = canvas.height;
+    amounts.forEach((amount, s) => {
+      const height = (amount / all) * canvas.height;
+      context.fillStyle = colours[s] ?? "";
+      context.fillRect(left, bottom - height, width, height);
+      bottom -= height;
+    });
+  }
 }

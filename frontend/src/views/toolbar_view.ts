@@ -2,7 +2,7 @@ import { safeName } from "../canvas/text";
 import { formatCount, formatPercent } from "../model/format";
 import { VIEWS, type ViewName } from "../state/url";
 import { el, fill, icon } from "../widgets/dom";
-import { axisTime } from "./series_plot";
+import { momentTime } from "./series_plot";
 import type { Actions, Shared, View } from "./view";
 
 const TITLES: Record<ViewName, string> = {
@@ -111,7 +111,7 @@ export class ToolbarView implements View {
     const all = profile.duration_s;
     if (state.from !== null || state.to !== null)
       chips.push([
-        `${axisTime(state.from ?? 0, all)} to ${state.to === null ? "end" : axisTime(state.to, all)}`,
+        `${momentTime(state.from ?? 0, all)} to ${state.to === null ? "end" : momentTime(state.to, all)}`,
         () => this.actions.change({ from: null, to: null }),
       ]);
     for (const thread of state.threads) {
