@@ -13,6 +13,8 @@
 static const struct format *find_format(struct http_request *r, struct error *err)
 {
     const char *name = http_query(r, "format");
+    if (name && strcmp(name, "folded") == 0)
+        name = "collapsed"; /* as most tools call it */
     const struct format *f = name ? format_by_name(name) : NULL;
     if (f && f->write)
         return f;

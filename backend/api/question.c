@@ -75,9 +75,9 @@ static bool is_unchanged(struct api_question *q)
 {
     if (q->hold.state == LIBRARY_LIVE)
         return false;
-    char etag[80];
-    snprintf(etag, sizeof(etag), "%s-%llu-%.20s", q->id, (unsigned long long)q->hold.revision,
-             q->s->version);
+    char etag[90];
+    snprintf(etag, sizeof(etag), "%s-%llu-%.20s-%.20s", q->id, (unsigned long long)q->hold.revision,
+             q->s->version, q->s->build);
     return http_is_unchanged(q->r, etag);
 }
 

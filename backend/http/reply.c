@@ -125,7 +125,8 @@ static void drain(struct http_request *r)
     size_t total = 0;
     int n;
     const char *expect = http_header(r, "Expect");
-    if (r->has_read_body || (expect && strcasecmp(expect, "100-continue") == 0))
+    bool is_waiting = expect && strcasecmp(expect, "100-continue") == 0;
+    if (r->has_read_body || is_waiting || r->info->content_length > DRAIN_BYTES)
         return;
     while (total < DRAIN_BYTES && (n = mg_read(r->conn, scrap, sizeof(scrap))) > 0)
         total += (size_t)n;

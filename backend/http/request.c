@@ -143,7 +143,7 @@ static void parse_query(struct http_request *r, const char *query)
 
 enum status http_request_parse(struct http_request *r, struct error *err)
 {
-    /* As it was sent: local_uri is cut at an encoded NUL. */
+    /* As it was sent: civetweb is told not to decode. */
     const char *raw = r->info->request_uri;
     if (!raw || raw[0] != '/')
         return error_set(err, STATUS_INVALID, "the request does not name a path");

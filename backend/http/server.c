@@ -9,8 +9,8 @@
 
 enum {
     DEFAULT_SOCKETS = 256,
-    DEFAULT_TIMEOUT_MS = 30000,
-    REQUEST_THREADS = 16, /* beside one for each websocket */
+    DEFAULT_TIMEOUT_MS = 10000, /* without a byte; not of the whole request */
+    REQUEST_THREADS = 16,       /* beside one for each websocket */
     PORTS_TO_TRY = 100,
 };
 
@@ -178,6 +178,9 @@ static enum status start_civetweb(struct http_server *s, const struct http_optio
         "yes",
         "tcp_nodelay",
         "1",
+        /* Decoded in place it would end at an encoded NUL; request.c decodes. */
+        "decode_url",
+        "no",
         "enable_keep_alive",
         "no",
         "enable_directory_listing",

@@ -75,7 +75,7 @@ struct http_options {
     const char *token;               /* NULL = none; needed when `listen` is not loopback */
     uint64_t max_upload;             /* bytes of a body as sent; 0 = 256 MiB */
     uint32_t max_sockets;            /* websockets of all kinds; 0 = 256 */
-    uint32_t request_timeout_ms;     /* 0 = 30,000 */
+    uint32_t request_timeout_ms;     /* without a byte; 0 = 10,000 */
     const struct http_route *routes; /* ended by a row without a pattern; borrowed */
     void *ctx;                       /* handed to the handlers */
     /* Whether a credential that is not the token (a share link's) opens `auth` for this path. */

@@ -1,3 +1,4 @@
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -52,7 +53,7 @@ static int64_t *positive_selfs(struct flame_boxes *b, const struct merged *m)
 static int64_t least_width(const struct flame_boxes *b, const struct flame_options *options)
 {
     double least = (double)b->total * options->min_fraction;
-    return least > 9e18 ? INT64_MAX : least < 1 ? 1 : (int64_t)least;
+    return least > 9e18 ? INT64_MAX : least < 1 ? 1 : (int64_t)ceil(least);
 }
 
 static size_t node_limit(const struct flame_options *options)

@@ -1,0 +1,105 @@
+"""Just enough of common/wire/heliograph.proto to be a collector."""
+
+
+def varint(n):
+    out = bytearray()
+    while n > 0x7F:
+        out.append(n & 0x7F | 0x80)
+        n >>= 7
+    out.append(n)
+    return bytes(out)
+
+
+def zigzag(n):
+    return n << 1 if n >= 0 else (-n << 1) - 1
+
+
+def number(field, value):
+    return varint(field << 3) + varint(value)
+
+
+def chunk(field, data):
+    data = data.encode() if isinstance(data, str) else data
+    return varint(field << 3 | 2) + varint(len(data)) + data
+
+
+def packed(field, values):
+    return chunk(field, b"".join(varint(v) for v in values)) if values else b""
+
+
+def hello(session, token="", name="watched"):
+    return chunk(1, number(1, 1) + chunk(2, session) + (chunk(3, token) if token else b"") + chunk(4, name)
+                 + chunk(5, "box") + number(6, 4242) + chunk(7, "python3") + chunk(7, "app.py") + chunk(8, "CPython 3.12.1")
+                 + number(9, 1_700_000_000_000_000_000) + chunk(10, "contract 1"))
+
+
+def first_batch(seq, functions, samples, period_ns=10_000_000):
+    """Tables for `functions` (each its own stack under main) and samples [(time_ns, function)]."""
+    names = ["main", *functions]
+    strings = [*names, "/src/app.py", "cpu", "wall", "ns"]
+    body = number(1, seq) + number(2, 0) + number(3, 10**9)
+    body += number(4, 1) + b"".join(chunk(5, s) for s in strings)
+    file = len(names) + 1
+    body += number(6, 1) + packed(7, range(1, len(names) + 1)) + packed(8, [file] * len(names)) + packed(9, range(1, len(names) + 1))
+    body += packed(10, [0] * len(names)) + packed(11, [0] * len(names))
+    body += number(12, 1) + packed(13, range(1, len(names) + 1)) + packed(14, range(1, len(names) + 1))
+    body += number(16, 1) + packed(17, [0] + [1] * len(functions)) + packed(18, range(1, len(names) + 1))
+    body += number(19, 0) + chunk(20, number(2, 4242) + chunk(4, "python3 app.py"))
+    body += number(21, 0) + chunk(22, number(3, 4242) + chunk(4, "MainThread"))
+    body += chunk(25, chunk(2, "cpu") + chunk(3, chunk(1, "wall") + chunk(2, "ns")) + number(4, period_ns))
+    body += samples_column(functions, samples, period_ns)
+    body += chunk(27, chunk(2, "rss") + chunk(3, "bytes"))
+    body += chunk(28, number(2, 0) + packed(3, [zigzag(0), zigzag(10**8)]) + packed(4, [zigzag(1 << 20), zigzag(1 << 20)]))
+    return chunk(2, body)
+
+
+def samples_column(functions, samples, period_ns):
+    times = [t for t, _ in samples]
+    deltas = [times[i] - times[i - 1] if i else 0 for i in range(len(times))]
+    stacks = [2 + functions.index(name) for _, name in samples]
+    return chunk(26, number(2, times[0]) + packed(3, [zigzag(d) for d in deltas]) + packed(5, stacks)
+                 + chunk(8, number(1, zigzag(period_ns))))
+
+
+def more_samples(seq, functions, samples, period_ns=10_000_000):
+    return chunk(2, number(1, seq) + number(2, 0) + number(3, 2 * 10**9) + samples_column(functions, samples, period_ns))
+
+
+def bye(seq):
+    return chunk(4, number(1, seq) + chunk(3, "exited"))
+
+
+def read_reply(data):
+    """("welcome", url, next_seq) | ("ack", seq) | ("refused", code, message, final) | ("control", ...)."""
+    kinds = {1: "welcome", 2: "ack", 3: "refused", 4: "control"}
+    fields = list(fields_of(data))
+    kind, inner = fields[0]
+    values = dict(fields_of(inner))
+    return kinds[kind], {k: v.decode() if isinstance(v, bytes) else v for k, v in values.items()}
+
+
+def fields_of(data):
+    at = 0
+
+    def take():
+        nonlocal at
+        value = shift = 0
+        while True:
+            byte = data[at]
+            at += 1
+            value |= (byte & 0x7F) << shift
+            shift += 7
+            if byte < 0x80:
+                return value
+
+    while at < len(data):
+        key = take()
+        if key & 7 == 0:
+            yield key >> 3, take()
+        elif key & 7 == 1:
+            yield key >> 3, data[at:at + 8]
+            at += 8
+        else:
+            length = take()
+            yield key >> 3, bytes(data[at:at + length])
+            at += length
