@@ -52,8 +52,10 @@ static bool read_bytes(const struct python_layout *layout, const struct memory_r
     uint64_t len;
     if (!memory_read_u64(reader, address + layout->var_size, &len) || len > PYTHON_LINE_TABLE_MAX)
         return false;
+    if (len == 0) /* one line: nothing to say */
+        return true;
     uint8_t *room = buf_grow(out, len);
-    return room && (len == 0 || memory_read(reader, address + layout->bytes_data, room, len));
+    return room && memory_read(reader, address + layout->bytes_data, room, len);
 }
 
 static bool read_mark(const struct python_layout *layout, const struct memory_reader *reader,
