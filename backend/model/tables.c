@@ -4,6 +4,10 @@
 #include <string.h>
 
 #include "backend/model/rows.h"
+#include "common/base/pages.h"
+#include "common/base/seed.h"
+
+enum { FIRST_STACK_SLOTS = 1024 };
 
 enum status tables_init(struct tables *t)
 {
@@ -56,7 +60,8 @@ void tables_drop_indexes(struct tables *t)
 {
     drop_index(&t->by_function, 0);
     drop_index(&t->by_frame, 0);
-    drop_index(&t->by_stack, 1);
+    free(t->by_stack.slots);
+    t->by_stack = (struct stack_index){.indexed = 1};
     drop_index(&t->by_process, 0);
     drop_index(&t->by_thread, 0);
     drop_index(&t->by_label_set, 0);
@@ -64,9 +69,9 @@ void tables_drop_indexes(struct tables *t)
 
 size_t tables_size(const struct tables *t)
 {
-    const struct tables_index *const indexes[] = {&t->by_function, &t->by_frame,  &t->by_stack,
-                                                  &t->by_process,  &t->by_thread, &t->by_label_set};
-    size_t size = strtab_size(&t->strings);
+    const struct tables_index *const indexes[] = {&t->by_function, &t->by_frame, &t->by_process,
+                                                  &t->by_thread, &t->by_label_set};
+    size_t size = strtab_size(&t->strings) + t->by_stack.cap * sizeof(*t->by_stack.slots);
     size += t->functions_cap * sizeof(*t->functions) + t->frames_cap * sizeof(*t->frames);
     size += t->stacks_cap * sizeof(*t->stacks) + t->depth_cap * sizeof(*t->stack_depth);
     size += t->processes_cap * sizeof(*t->processes) + t->threads_cap * sizeof(*t->threads);
@@ -181,15 +186,55 @@ enum status tables_frame(struct tables *t, const struct wire_frame *f, uint32_t 
     return STATUS_OK;
 }
 
+static uint32_t *stack_slot(const struct tables *t, uint32_t parent, uint32_t frame)
+{
+    const struct stack_index *index = &t->by_stack;
+    size_t at = (size_t)map_mix(map_pair(parent, frame) ^ index->seed) & (index->cap - 1);
+    for (; index->slots[at]; at = (at + 1) & (index->cap - 1)) {
+        const struct wire_stack *s = &t->stacks[index->slots[at]];
+        if (s->parent == parent && s->frame == frame)
+            break;
+    }
+    return &index->slots[at];
+}
+
+/* At most half full, with one more. */
+static bool grow_stack_index(struct tables *t)
+{
+    struct stack_index *index = &t->by_stack;
+    if ((index->len + 1) * 2 <= index->cap)
+        return true;
+    size_t cap = index->cap ? index->cap * 2 : FIRST_STACK_SLOTS;
+    uint32_t *slots = calloc(cap, sizeof(*slots));
+    if (!slots)
+        return false;
+    pages_ask_for_huge(slots, cap * sizeof(*slots));
+    free(index->slots);
+    index->slots = slots;
+    index->cap = cap;
+    index->seed = seed_random();
+    index->len = 0;
+    for (size_t i = 1; i < index->indexed; i++) {
+        uint32_t *slot = stack_slot(t, t->stacks[i].parent, t->stacks[i].frame);
+        /* Of rows that say the same, the first is the one to give out. */
+        index->len += *slot == 0;
+        if (*slot == 0)
+            *slot = (uint32_t)i;
+    }
+    return true;
+}
+
 static bool index_stacks(struct tables *t)
 {
-    struct tables_index *index = &t->by_stack;
+    struct stack_index *index = &t->by_stack;
     for (; index->indexed < t->stacks_len; index->indexed++) {
-        const struct wire_stack *s = &t->stacks[index->indexed];
-        uint64_t key = map_pair(s->parent, s->frame);
-        /* Of rows that say the same, the first is the one to give out. */
-        if (!map_find(&index->map, key) && !map_put(&index->map, key, (uint32_t)index->indexed))
+        if (!grow_stack_index(t))
             return false;
+        const struct wire_stack *s = &t->stacks[index->indexed];
+        uint32_t *slot = stack_slot(t, s->parent, s->frame);
+        index->len += *slot == 0;
+        if (*slot == 0)
+            *slot = (uint32_t)index->indexed;
     }
     return true;
 }
@@ -198,12 +243,11 @@ enum status tables_stack(struct tables *t, uint32_t parent, uint32_t frame, uint
 {
     if (parent >= t->stacks_len || frame >= t->frames_len)
         return STATUS_INVALID;
-    if (!index_stacks(t))
+    if (!index_stacks(t) || !grow_stack_index(t))
         return STATUS_NO_MEMORY;
-    uint64_t key = map_pair(parent, frame);
-    const uint32_t *row = map_find(&t->by_stack.map, key);
-    if (row) {
-        *id = *row;
+    uint32_t *slot = stack_slot(t, parent, frame);
+    if (*slot) {
+        *id = *slot;
         return STATUS_OK;
     }
     if (t->stack_depth[parent] >= TABLES_MAX_DEPTH)
@@ -211,10 +255,10 @@ enum status tables_stack(struct tables *t, uint32_t parent, uint32_t frame, uint
     enum status st = rows_reserve(&t->stacks, &t->stacks_cap, t->stacks_len);
     if (st == STATUS_OK)
         st = rows_reserve(&t->stack_depth, &t->depth_cap, t->stacks_len);
-    if (st == STATUS_OK && !map_put(&t->by_stack.map, key, (uint32_t)t->stacks_len))
-        st = STATUS_NO_MEMORY;
     if (st != STATUS_OK)
         return st;
+    *slot = (uint32_t)t->stacks_len;
+    t->by_stack.len++;
     t->stacks[t->stacks_len] = (struct wire_stack){.parent = parent, .frame = frame};
     t->stack_depth[t->stacks_len] = t->stack_depth[parent] + 1;
     *id = (uint32_t)t->stacks_len++;

@@ -46,13 +46,18 @@ struct tables {
     size_t label_sets_len, labels_len;
     size_t functions_cap, frames_cap, stacks_cap, depth_cap, processes_cap, threads_cap;
     size_t label_sets_cap, labels_cap;
-    /* Content hash -> row, for interning; by_stack's key is exactly map_pair(parent, frame). Rows
-     * from `indexed` on are not in them yet: an interning call catches up, so that profiles that
-     * are only read never pay for them. */
+    /* Content -> row, for interning. Rows from `indexed` on are not in them yet: an interning call
+     * catches up, so that profiles that are only read never pay for them. */
     struct tables_index {
-        struct map map;
+        struct map map; /* content hash -> row */
         size_t indexed;
-    } by_function, by_frame, by_stack, by_process, by_thread, by_label_set;
+    } by_function, by_frame, by_process, by_thread, by_label_set;
+    struct stack_index {
+        uint32_t *slots; /* rows, 0 = free: millions of stacks want few bytes to look through */
+        size_t cap;      /* a power of two, or 0 */
+        size_t len, indexed;
+        uint64_t seed;
+    } by_stack;
 };
 
 enum {

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/pages.h"
 #include "common/base/seed.h"
 
 enum { FIRST_CAP = 64 };
@@ -58,6 +59,7 @@ static bool grow(struct map *m)
     if (!bigger.slots)
         return false;
     bigger.seed = seed_random();
+    pages_ask_for_huge(bigger.slots, bigger.cap * sizeof(*bigger.slots));
     for (size_t i = 0; i < m->cap; i++) {
         if (m->slots[i].used)
             *slot_for(&bigger, m->slots[i].key) = m->slots[i];
