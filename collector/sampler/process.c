@@ -376,7 +376,7 @@ static void sample_all(struct sampled_process *p, struct sampling *s, bool with_
     for (size_t i = 0; i < p->threads_len; i++) {
         struct sampled_thread *t = p->threads[i];
         read_cpu(p, s, t);
-        t->is_direct = may_stop(s, t) && thread_is_unsteady(t);
+        t->is_direct = s->is_unhurried && may_stop(s, t) && thread_is_unsteady(t);
         if (repeats(p, t) || t->is_direct)
             continue;
         memcpy(p->iov + iov_len, t->reading.iov, t->reading.iov_len * sizeof(*p->iov));

@@ -22,6 +22,7 @@ struct sampling {
     uint64_t now_ns;
     uint64_t cpu_every_ns;   /* schedstat is not read more often than this */
     uint64_t stop_budget_ns; /* left for stops; spent as they happen */
+    bool is_unhurried;       /* so few rounds a second that the budget lasts for most of them */
 };
 
 struct sampled_process {

@@ -15,6 +15,7 @@ enum {
     TIDY_EVERY = 4,
     SINGLE_MAX = 512,
     REGION_MAX = 1 << 20,
+    CFRAME_SPAN = 2048,
 };
 
 static bool has_chunks(const struct python_layout *layout)
@@ -67,10 +68,55 @@ static size_t put_iov(struct reading *r, uint64_t address, uint64_t len)
     return at;
 }
 
+/* The pointers to the innermost frame, each from where it may be. Neighbours on the C stack come in
+ * one piece. */
+static void put_cframes(struct reading *r)
+{
+    uint16_t field = r->layout->cframe_frame;
+    bool is_put[READING_CFRAMES] = {false};
+    for (size_t i = 0; i < r->cframes_len; i++) {
+        if (is_put[i])
+            continue;
+        uint64_t begin = r->cframes[i];
+        uint64_t end = begin + sizeof(uint64_t);
+        for (size_t k = i + 1; k < r->cframes_len; k++) {
+            uint64_t low = r->cframes[k] < begin ? r->cframes[k] : begin;
+            uint64_t high = r->cframes[k] + 8 > end ? r->cframes[k] + 8 : end;
+            is_put[k] = is_put[k] || (low / PAGE == high / PAGE && high - low <= CFRAME_SPAN);
+            if (is_put[k]) {
+                begin = low;
+                end = high;
+            }
+        }
+        size_t at = put_iov(r, begin + field, end - begin);
+        for (size_t k = i; k < r->cframes_len; k++) {
+            if (r->cframes[k] >= begin && r->cframes[k] + 8 <= end)
+                r->top_at[k] = at + (r->cframes[k] - begin);
+        }
+    }
+}
+
+/* Makes sure that `cframe` is among them; whether it was. The oldest one leaves. */
+static bool use_cframe(struct reading *r, uint64_t cframe)
+{
+    size_t at = 0;
+    while (at < r->cframes_len && r->cframes[at] != cframe)
+        at++;
+    bool is_known = at < r->cframes_len;
+    if (!is_known) {
+        if (r->cframes_len < READING_CFRAMES)
+            r->cframes_len++;
+        at = r->cframes_len - 1;
+        memmove(r->cframes + 1, r->cframes, at * sizeof(r->cframes[0]));
+        r->cframes[0] = cframe;
+    }
+    return is_known;
+}
+
 bool reading_compile(struct reading *r)
 {
     const struct python_layout *layout = r->layout;
-    if (!array_reserve(&r->iov, &r->iov_cap, r->regions_len * 2 + 6))
+    if (!array_reserve(&r->iov, &r->iov_cap, r->regions_len * 2 + 6 + READING_CFRAMES))
         return false;
     r->iov_len = 0;
     r->bytes = 0;
@@ -86,8 +132,8 @@ bool reading_compile(struct reading *r)
     }
     if (!has_cframe(layout))
         r->tstate_at = put_iov(r, r->tstate + begin, end - begin);
-    else if (r->cframe != 0)
-        r->top_at = put_iov(r, r->cframe + layout->cframe_frame, sizeof(uint64_t));
+    else
+        put_cframes(r);
     for (size_t i = 0; i < r->regions_len; i++) {
         struct reading_region *g = &r->regions[i];
         if (g->check_begin < g->end)
@@ -104,7 +150,7 @@ void reading_forget(struct reading *r)
 {
     r->regions_len = 0;
     r->last_hit = 0;
-    r->cframe = 0;
+    r->cframes_len = 0;
 }
 
 static bool region_holds(const struct reading_region *g, uint64_t address, size_t len)
@@ -376,14 +422,16 @@ enum reading_result reading_frames(struct reading *r, const uint8_t *slice,
         uint64_t again = load_u64(slice + r->cframe_again_at);
         if (top == 0)
             return READING_EMPTY;
-        if (again != r->cframe) {
-            r->cframe = again;
+        if (again != 0 && !use_cframe(r, again)) {
             reading_compile(r);
             return READING_MISSED;
         }
         if (top != again)
             return READING_TORN;
-        top = load_u64(slice + r->top_at);
+        size_t which = 0;
+        while (r->cframes[which] != top)
+            which++;
+        top = load_u64(slice + r->top_at[which]);
     }
     if (!has_chunks(r->layout) &&
         (load_u64(slice + r->top_before_at) != top || load_u64(slice + r->top_after_at) != top))

@@ -25,6 +25,7 @@
 enum {
     READING_CHECK_DEPTH = 16, /* innermost frames that are read twice */
     READING_MAX_REGIONS = 400,
+    READING_CFRAMES = 6,
 };
 
 enum reading_result {
@@ -49,9 +50,12 @@ struct reading {
     const struct python_layout *layout;
     struct target_memory *memory; /* for what was not predicted */
     uint64_t tstate;
-    uint64_t thread_id;             /* what identifies it, as its thread state says */
-    uint64_t next;                  /* thread state behind it in the list, as of the last read */
-    uint64_t cframe;                /* 3.11, 3.12: predicted */
+    uint64_t thread_id; /* what identifies it, as its thread state says */
+    uint64_t next;      /* thread state behind it in the list, as of the last read */
+    /* 3.11, 3.12: the pointer to the innermost frame lies in a struct on the C stack; where it was
+     * lately, newest first. */
+    uint64_t cframes[READING_CFRAMES];
+    size_t cframes_len;
     bool holds_gil;                 /* where the thread state says so itself */
     struct reading_region *regions; /* by address */
     size_t regions_len, regions_cap;
@@ -60,7 +64,8 @@ struct reading {
     struct iovec *iov; /* what to read, in order: one slice of bytes */
     size_t iov_len, iov_cap;
     size_t bytes;
-    size_t tstate_at, top_at, cframe_again_at;
+    size_t tstate_at, cframe_again_at;
+    size_t top_at[READING_CFRAMES];     /* for each of cframes */
     size_t top_before_at, top_after_at; /* only where frames lie on the heap */
 
     const uint8_t *slice; /* being evaluated */

@@ -20,6 +20,7 @@ static const uint64_t idle_nap_ns = 1000000; /* at full speed, while there is no
 static const uint64_t nap_max_ns = 50000000; /* so that close, pause and a new rate are noticed */
 static const uint64_t stop_budget_max_ns = 20000000;
 static const double stop_share_default = 0.01;
+static const double unhurried_hz = 2000;
 
 struct sampler {
     struct target *target;
@@ -325,11 +326,13 @@ static void *run(void *ctx)
             continue;
         }
         if (rate <= 0) {
+            s->sampling.is_unhurried = false;
             if (tick(s, clock_monotonic_ns()) == 0)
                 (void)clock_sleep_until(clock_monotonic_ns() + idle_nap_ns);
             continue;
         }
         uint64_t interval = (uint64_t)(SECOND / rate);
+        s->sampling.is_unhurried = rate <= unhurried_hz;
         if (!wait_until(s, due + next_jitter(s, interval)))
             continue;
         uint64_t now = clock_monotonic_ns();
