@@ -43,6 +43,15 @@ static enum status stage_stacks(struct tables *t, const struct wire_batch *b, si
     return st;
 }
 
+static enum status stage_label_sets(struct tables *t, const struct wire_batch *b, size_t after)
+{
+    size_t labels = t->labels_len;
+    for (size_t i = 0; i < b->label_sets_len; i++)
+        labels += b->label_sets[i].len;
+    enum status st = rows_room(&t->label_sets, &t->label_sets_cap, after);
+    return st == STATUS_OK ? rows_room(&t->labels, &t->labels_cap, labels) : st;
+}
+
 static enum status stage_who(struct profile *p, const struct wire_batch *b,
                              const struct apply_counts *after)
 {
@@ -50,13 +59,6 @@ static enum status stage_who(struct profile *p, const struct wire_batch *b,
     enum status st = rows_room(&t->processes, &t->processes_cap, after->processes);
     if (st == STATUS_OK)
         st = rows_room(&t->threads, &t->threads_cap, after->threads);
-    if (st == STATUS_OK)
-        st = rows_room(&t->label_sets, &t->label_sets_cap, after->label_sets);
-    size_t labels = t->labels_len;
-    for (size_t i = 0; i < b->label_sets_len; i++)
-        labels += b->label_sets[i].len;
-    if (st == STATUS_OK)
-        st = rows_room(&t->labels, &t->labels_cap, labels);
     for (size_t i = 0; st == STATUS_OK && i < b->processes_len; i++) {
         st = intern(p, &b->processes[i].command);
         if (st == STATUS_OK)
@@ -80,6 +82,8 @@ enum status apply_stage_tables(struct profile *p, const struct wire_batch *b,
         st = stage_stacks(t, b, after->stacks);
     if (st == STATUS_OK)
         st = stage_who(p, b, after);
+    if (st == STATUS_OK)
+        st = stage_label_sets(t, b, after->label_sets);
     return st;
 }
 
@@ -262,27 +266,31 @@ static enum status stage_points(struct profile *p, const struct wire_batch *b,
 
 /* ---- the rest ---- */
 
-static enum status stage_messages(struct profile *p, const struct wire_batch *b)
+static enum status stage_notices(struct profile *p, const struct wire_batch *b)
 {
-    enum status st = STATUS_OK;
     size_t notices = p->notices_len + b->notices_len;
     if (notices > PROFILE_MAX_NOTICES)
         notices = PROFILE_MAX_NOTICES;
+    enum status st = rows_room(&p->notices, &p->notices_cap, notices);
     for (size_t i = 0; st == STATUS_OK && i < b->notices_len; i++) {
         st = intern(p, &b->notices[i].code);
         if (st == STATUS_OK)
             st = intern(p, &b->notices[i].text);
     }
-    if (st == STATUS_OK)
-        st = rows_room(&p->notices, &p->notices_cap, notices);
+    return st;
+}
 
+static enum status stage_messages(struct profile *p, const struct wire_batch *b,
+                                  struct apply_stage *stage)
+{
+    (void)stage;
+    enum status st = stage_notices(p, b);
     size_t counters = p->counters_len;
     for (size_t i = 0; st == STATUS_OK && i < b->counters_len; i++) {
-        st = intern(p, &b->counters[i].name);
-        if (st == STATUS_OK &&
-            !profile_find_counter(p, b->counters[i].name.data, b->counters[i].name.len))
-            counters++;
-        if (counters > PROFILE_MAX_COUNTERS)
+        const struct wire_bytes *name = &b->counters[i].name;
+        st = intern(p, name);
+        counters += !profile_find_counter(p, name->data, name->len);
+        if (st == STATUS_OK && counters > PROFILE_MAX_COUNTERS)
             st = STATUS_TOO_LARGE;
     }
     /* One more for the count of notices that no longer fit. */
@@ -323,40 +331,52 @@ static enum status stage_benchmarks(struct profile *p, const struct wire_batch *
     return st;
 }
 
-enum status apply_stage_shapes(struct profile *p, const struct wire_batch *b,
+static enum status stage_spans(struct profile *p, const struct wire_batch *b,
                                struct apply_stage *stage)
 {
-    enum status st = stage_sets(p, b, stage);
-    if (st == STATUS_OK)
-        st = stage_metrics(p, b, stage);
-    if (st == STATUS_OK)
-        st = stage_samples(p, b, stage);
-    if (st == STATUS_OK)
-        st = stage_points(p, b, stage);
-    if (st == STATUS_OK)
-        st = rows_room(&p->spans, &p->spans_cap, p->spans_len + b->spans_len);
+    (void)stage;
+    enum status st = rows_room(&p->spans, &p->spans_cap, p->spans_len + b->spans_len);
     if (st == STATUS_OK && !map_reserve(&p->open_spans, b->spans_len))
         st = STATUS_NO_MEMORY;
-    if (st == STATUS_OK)
-        st = stage_messages(p, b);
+    return st;
+}
+
+static enum status stage_call_graph(struct profile *p, const struct wire_batch *b,
+                                    struct apply_stage *stage)
+{
     struct call_graph *graph = &p->call_graph;
-    if (st == STATUS_OK)
-        st = rows_room(&graph->rows, &graph->rows_cap, stage->after->call_rows);
+    enum status st = rows_room(&graph->rows, &graph->rows_cap, stage->after->call_rows);
     if (st == STATUS_OK)
         st = rows_room(&graph->edges, &graph->edges_cap, stage->after->call_edges);
-    if (st == STATUS_OK && b->call_graph)
-        st = intern(p, &b->call_graph->unit);
+    return st == STATUS_OK && b->call_graph ? intern(p, &b->call_graph->unit) : st;
+}
+
+static enum status stage_texts(struct profile *p, const struct wire_batch *b,
+                               struct apply_stage *stage)
+{
+    (void)stage;
     size_t lines = p->lines_len;
     for (size_t i = 0; i < b->lines_len; i++)
         lines += b->lines[i].len;
-    if (st == STATUS_OK)
-        st = rows_room(&p->lines, &p->lines_cap, lines);
+    enum status st = rows_room(&p->lines, &p->lines_cap, lines);
     if (st == STATUS_OK)
         st = rows_room(&p->sources, &p->sources_cap, p->sources_len + b->sources_len);
     for (size_t i = 0; st == STATUS_OK && i < b->sources_len; i++)
         st = intern(p, &b->sources[i].text);
-    if (st == STATUS_OK)
-        st = stage_benchmarks(p, b, stage);
+    return st;
+}
+
+enum status apply_stage_shapes(struct profile *p, const struct wire_batch *b,
+                               struct apply_stage *stage)
+{
+    enum status (*const parts[])(struct profile *, const struct wire_batch *,
+                                 struct apply_stage *) = {
+        stage_sets,     stage_metrics,    stage_samples, stage_points,     stage_spans,
+        stage_messages, stage_call_graph, stage_texts,   stage_benchmarks,
+    };
+    enum status st = STATUS_OK;
+    for (size_t i = 0; st == STATUS_OK && i < sizeof(parts) / sizeof(parts[0]); i++)
+        st = parts[i](p, b, stage);
     return st;
 }
 

@@ -119,7 +119,7 @@ static enum status emit_strings(struct emitter *e)
         enum status st = emit_room(e, 1, strtab_len(strings, id));
         if (st != STATUS_OK)
             return st;
-        if (e->batch.strings_len == 0) {
+        if (!rows || e->batch.strings_len == 0) {
             rows = arena_take(e->arena, EMIT_ROWS * sizeof(*rows));
             if (!rows)
                 return STATUS_NO_MEMORY;
@@ -188,7 +188,7 @@ static enum status emit_processes(struct emitter *e)
         enum status st = emit_room(e, 1, command.len + runtime.len);
         if (st != STATUS_OK)
             return st;
-        if (e->batch.processes_len == 0) {
+        if (!rows || e->batch.processes_len == 0) {
             rows = arena_take(e->arena, EMIT_ROWS * sizeof(*rows));
             if (!rows)
                 return STATUS_NO_MEMORY;
@@ -218,7 +218,7 @@ static enum status emit_threads(struct emitter *e)
         enum status st = emit_room(e, 1, name.len);
         if (st != STATUS_OK)
             return st;
-        if (e->batch.threads_len == 0) {
+        if (!rows || e->batch.threads_len == 0) {
             rows = arena_take(e->arena, EMIT_ROWS * sizeof(*rows));
             if (!rows)
                 return STATUS_NO_MEMORY;
@@ -240,7 +240,7 @@ static enum status emit_label_sets(struct emitter *e)
         enum status st = emit_room(e, 1 + from->len, 0);
         if (st != STATUS_OK)
             return st;
-        if (e->batch.label_sets_len == 0) {
+        if (!rows || e->batch.label_sets_len == 0) {
             rows = arena_take(e->arena, EMIT_ROWS * sizeof(*rows));
             if (!rows)
                 return STATUS_NO_MEMORY;

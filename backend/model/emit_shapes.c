@@ -166,7 +166,7 @@ static enum status emit_notices(struct emitter *e)
         enum status st = emit_room(e, 1, code.len + text.len);
         if (st != STATUS_OK)
             return st;
-        if (e->batch.notices_len == 0) {
+        if (!rows || e->batch.notices_len == 0) {
             if (!NEW_COLUMN(e, &rows, p->notices_len - i))
                 return STATUS_NO_MEMORY;
             e->batch.notices = rows;
@@ -186,7 +186,7 @@ static enum status emit_counters(struct emitter *e)
         enum status st = emit_room(e, 1, name.len);
         if (st != STATUS_OK)
             return st;
-        if (e->batch.counters_len == 0) {
+        if (!rows || e->batch.counters_len == 0) {
             if (!NEW_COLUMN(e, &rows, p->counters_len - i))
                 return STATUS_NO_MEMORY;
             e->batch.counters = rows;
@@ -360,7 +360,7 @@ static enum status emit_sources(struct emitter *e)
         enum status st = emit_room(e, 1, text.len);
         if (st != STATUS_OK)
             return st;
-        if (e->batch.sources_len == 0) {
+        if (!rows || e->batch.sources_len == 0) {
             if (!NEW_COLUMN(e, &rows, EMIT_ROWS))
                 return STATUS_NO_MEMORY;
             e->batch.sources = rows;
@@ -382,7 +382,7 @@ static enum status emit_benchmarks(struct emitter *e)
         enum status st = emit_room(e, 1 + from->data_len, name.len + group.len);
         if (st != STATUS_OK)
             return st;
-        if (e->batch.benchmarks_len == 0) {
+        if (!rows || e->batch.benchmarks_len == 0) {
             if (!NEW_COLUMN(e, &rows, EMIT_ROWS))
                 return STATUS_NO_MEMORY;
             e->batch.benchmarks = rows;

@@ -127,13 +127,14 @@ static int by_time_then_row(const void *a, const void *b)
 
 /* Reorders a column (when it exists) through `scratch`, which has room for it. */
 static void reorder(void *column, size_t item_size, const struct moment *order, size_t len,
-                    char *scratch)
+                    void *scratch)
 {
     if (!column)
         return;
     const char *from = column;
+    char *to = scratch;
     for (size_t i = 0; i < len; i++)
-        memcpy(scratch + i * item_size, from + order[i].row * item_size, item_size);
+        memcpy(to + i * item_size, from + order[i].row * item_size, item_size);
     memcpy(column, scratch, len * item_size);
 }
 
@@ -151,7 +152,7 @@ static enum status sort_by_time(struct sample_set *s)
     if (!s->has_time || is_ordered(s))
         return STATUS_OK;
     struct moment *order = malloc(s->len * sizeof(*order));
-    char *scratch = malloc(s->len * sizeof(uint64_t));
+    uint64_t *scratch = malloc(s->len * sizeof(*scratch)); /* no column is wider */
     if (!order || !scratch) {
         free(order);
         free(scratch);

@@ -298,58 +298,81 @@ static enum status put_list(struct buf *out, const struct field *f, const char *
     return st;
 }
 
-static enum status put_field(struct buf *out, const struct field *f, const char *base)
+static void put_one(struct buf *out, const struct field *f, const char *base)
 {
     const char *at = base + f->offset;
-    const void *items = NULL; /* of the shapes with a pointer */
-    size_t len = 0;
-    if (f->shape >= FIELD_COLUMN)
-        memcpy(&len, base + f->len_offset, sizeof(len));
-    if (f->shape >= FIELD_POINTER && f->shape != FIELD_INLINE)
-        memcpy(&items, at, sizeof(items));
+    if (f->kind != FIELD_FIRST_TIME) {
+        put_scalar(out, f, at, false);
+        return;
+    }
+    const uint64_t *times;
+    size_t len;
+    memcpy(&times, at, sizeof(times));
+    memcpy(&len, base + f->len_offset, sizeof(len));
+    if (times && len && times[0]) {
+        put_tag(out, f->number, TYPE_VARINT);
+        put_varint(out, times[0]);
+    }
+}
 
+static void put_optional(struct buf *out, const struct field *f, const char *base)
+{
+    bool has;
+    memcpy(&has, base + f->len_offset, sizeof(has));
+    if (has)
+        put_scalar(out, f, base + f->offset, true);
+}
+
+/* The shapes with an array behind a pointer. */
+static enum status put_items(struct buf *out, const struct field *f, const char *base)
+{
+    const void *items;
+    size_t len;
+    memcpy(&items, base + f->offset, sizeof(items));
+    memcpy(&len, base + f->len_offset, sizeof(len));
+    if (len == 0)
+        return STATUS_OK;
+    if (!items)
+        return f->shape == FIELD_COLUMN && !f->is_required ? STATUS_OK : STATUS_INVALID;
+    if (f->shape == FIELD_COLUMN)
+        return put_column(out, f, items, len);
+    if (f->shape == FIELD_LIST)
+        return put_list(out, f, items, len);
+    put_rows(out, f, items, len);
+    return STATUS_OK;
+}
+
+static enum status put_inline(struct buf *out, const struct field *f, const char *base)
+{
+    size_t len;
+    memcpy(&len, base + f->len_offset, sizeof(len));
+    if (len > f->max)
+        return STATUS_INVALID;
+    if (f->kind != FIELD_VALUE_COLUMNS)
+        return put_list(out, f, base + f->offset, len);
+    put_value_columns(out, f, (const void *)base);
+    return STATUS_OK;
+}
+
+static enum status put_field(struct buf *out, const struct field *f, const char *base)
+{
+    const void *inner;
     switch (f->shape) {
     case FIELD_ONE:
-        if (f->kind == FIELD_FIRST_TIME) {
-            memcpy(&items, at, sizeof(items));
-            memcpy(&len, base + f->len_offset, sizeof(len));
-            if (items && len && *(const uint64_t *)items) {
-                put_tag(out, f->number, TYPE_VARINT);
-                put_varint(out, *(const uint64_t *)items);
-            }
-        } else {
-            put_scalar(out, f, at, false);
-        }
+        put_one(out, f, base);
         return STATUS_OK;
-    case FIELD_OPTIONAL: {
-        bool has;
-        memcpy(&has, base + f->len_offset, sizeof(has));
-        if (has)
-            put_scalar(out, f, at, true);
+    case FIELD_OPTIONAL:
+        put_optional(out, f, base);
         return STATUS_OK;
-    }
     case FIELD_POINTER:
-        return items ? put_sub(out, f->number, f->message, items) : STATUS_OK;
+        memcpy(&inner, base + f->offset, sizeof(inner));
+        return inner ? put_sub(out, f->number, f->message, inner) : STATUS_OK;
     case FIELD_COLUMN:
-        if (len == 0)
-            return STATUS_OK;
-        if (!items)
-            return f->is_required ? STATUS_INVALID : STATUS_OK;
-        return put_column(out, f, items, len);
     case FIELD_ROWS:
-        if (len)
-            put_rows(out, f, items, len);
-        return STATUS_OK;
     case FIELD_LIST:
-        return put_list(out, f, items, len);
+        return put_items(out, f, base);
     case FIELD_INLINE:
-        if (len > f->max)
-            return STATUS_INVALID;
-        if (f->kind == FIELD_VALUE_COLUMNS) {
-            put_value_columns(out, f, (const void *)base);
-            return STATUS_OK;
-        }
-        return put_list(out, f, at, len);
+        return put_inline(out, f, base);
     }
     return STATUS_INVALID;
 }
