@@ -82,17 +82,22 @@ static enum status free_pages(struct library *l, int64_t *pages, struct error *e
 enum status purge_step(struct library *l, bool *did, struct error *err)
 {
     int64_t data = 0;
-    int64_t pages = 0;
     *did = false;
     enum status st = find_trash(l, &data, err);
     if (st != STATUS_OK)
         return st;
-    if (data != 0) {
-        *did = true;
-        return writer_run(l->writer, purge, &data, err);
-    }
-    /* Some free pages stay for what comes next. */
-    st = free_pages(l, &pages, err);
+    if (data == 0)
+        return STATUS_OK;
+    *did = true;
+    return writer_run(l->writer, purge, &data, err);
+}
+
+/* Gives free pages back to the system; some stay for what comes next. */
+static enum status vacuum_step(struct library *l, bool *did, struct error *err)
+{
+    int64_t pages = 0;
+    *did = false;
+    enum status st = free_pages(l, &pages, err);
     if (st != STATUS_OK || pages <= 4 * VACUUM_PAGES)
         return st;
     *did = true;
@@ -110,7 +115,7 @@ static bool is_stopping(struct library *l)
 }
 
 typedef enum status (*care_step)(struct library *l, bool *did, struct error *err);
-static const care_step steps[] = {purge_step, compact_step};
+static const care_step steps[] = {purge_step, compact_step, vacuum_step};
 
 /* Each step until it has nothing to do. */
 static enum status take_care(struct library *l, bool may_stop, struct error *err)
