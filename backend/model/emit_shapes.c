@@ -257,7 +257,7 @@ static enum status emit_call_edges(struct emitter *e, struct wire_call_graph *gr
         double *self;
         double *total;
         enum status st = emit_rows(e, from->edges_len - at, &got);
-        if (st == STATUS_OK && e->batch.call_graph != graph)
+        if (st == STATUS_OK && (!graph || e->batch.call_graph != graph))
             st = call_graph_of(e, &graph);
         if (st != STATUS_OK)
             return st;

@@ -123,23 +123,12 @@ enum status profile_add_value_type(struct profile *p, uint32_t set, const char *
     return STATUS_OK;
 }
 
-enum status profile_add_sample(struct profile *p, uint32_t set, const struct profile_sample *sample)
+/* Room for one more row, in columns that can hold it. */
+static enum status make_room(struct sample_set *s, const struct profile_sample *sample,
+                             bool has_time)
 {
-    const struct tables *t = &p->tables;
-    if (set >= p->sets_len || sample->stack >= t->stacks_len ||
-        sample->label_set >= t->label_sets_len ||
-        (sample->thread && sample->thread >= t->threads_len) || sample->state > UINT8_MAX)
-        return STATUS_INVALID;
-
-    struct sample_set *s = &p->sets[set];
-    uint64_t time_ns = sample->time_ns;
-    bool has_time = time_ns != UINT64_MAX;
-    if (has_time && time_ns > INT64_MAX)
-        return STATUS_INVALID;
-    if (!has_time && s->has_time)
-        time_ns = s->time_ns[s->len - 1];
     enum status st = samples_reserve(s, s->len + 1);
-    if (st == STATUS_OK && has_time && !s->has_time)
+    if (st == STATUS_OK && has_time)
         st = samples_add_time(s);
     if (st == STATUS_OK && sample->thread)
         st = samples_widen_u32(s, &s->thread);
@@ -151,15 +140,14 @@ enum status profile_add_sample(struct profile *p, uint32_t set, const struct pro
         st = samples_widen_state(s);
     for (size_t i = 0; st == STATUS_OK && i < s->values_len; i++)
         st = samples_admit_value(s, i, sample->values[i]);
-    if (st != STATUS_OK)
-        return st;
+    return st;
+}
 
+static void put_row(struct sample_set *s, const struct profile_sample *sample, uint64_t time_ns)
+{
     size_t at = s->len++;
-    if (s->has_time) {
+    if (s->time_ns)
         s->time_ns[at] = time_ns;
-        if (time_ns > p->duration_ns)
-            p->duration_ns = time_ns;
-    }
     if (s->thread)
         s->thread[at] = sample->thread;
     if (s->stack)
@@ -172,5 +160,28 @@ enum status profile_add_sample(struct profile *p, uint32_t set, const struct pro
         if (s->values[i].value)
             s->values[i].value[at] = sample->values[i];
     }
+}
+
+enum status profile_add_sample(struct profile *p, uint32_t set, const struct profile_sample *sample)
+{
+    const struct tables *t = &p->tables;
+    if (set >= p->sets_len || sample->stack >= t->stacks_len ||
+        sample->label_set >= t->label_sets_len ||
+        (sample->thread && sample->thread >= t->threads_len) || sample->state > UINT8_MAX)
+        return STATUS_INVALID;
+    uint64_t time_ns = sample->time_ns;
+    bool has_time = time_ns != UINT64_MAX;
+    if (has_time && time_ns > INT64_MAX)
+        return STATUS_INVALID;
+
+    struct sample_set *s = &p->sets[set];
+    if (!has_time)
+        time_ns = s->time_ns && s->len ? s->time_ns[s->len - 1] : 0;
+    enum status st = make_room(s, sample, has_time);
+    if (st != STATUS_OK)
+        return st;
+    put_row(s, sample, time_ns);
+    if (time_ns > p->duration_ns)
+        p->duration_ns = time_ns;
     return STATUS_OK;
 }

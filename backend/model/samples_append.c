@@ -1,3 +1,4 @@
+#include <assert.h>
 #include <string.h>
 
 #include "backend/model/samples.h"
@@ -51,6 +52,7 @@ static void merge(struct sample_set *s, const struct wire_samples *block, const 
 {
     size_t old = s->len;
     size_t added = block->len;
+    assert(s->time_ns && block->time_ns); /* staging has made the column */
     for (size_t to = old + added; added > 0;) {
         size_t row = order ? order[added - 1] : added - 1;
         uint64_t time_ns = block->time_ns[row];

@@ -15,7 +15,7 @@ struct column {
 const uint8_t *decode_column(const struct column *column, const struct token *token, size_t *done);
 
 /* A Column message; `rows` is what every column of these samples must have. */
-enum status decode_value_column(struct decoder *d, const struct token *token, size_t rows,
+enum status decode_value_column(struct decoder *d, const struct token *outer, size_t rows,
                                 struct wire_column *out);
 
 /* In place: int64 differences become absolute times or whole doubles. False, and the row, when

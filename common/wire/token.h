@@ -37,7 +37,7 @@ enum status decoder_fail_with(struct decoder *d, enum status status, const uint8
 /* Memory from the arena, not zeroed, counted against the budget. `count` * `size` does not
  * overflow: both come from lengths that were checked. */
 enum status decoder_take(struct decoder *d, const uint8_t *at, size_t count, size_t size,
-                          void **out);
+                         void **out);
 
 /* The next field; there must be one. Groups and the number 0 are errors. */
 enum status token_take(struct decoder *d, const uint8_t **at, const uint8_t *end,
