@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "backend/formats/builder.h"
+#include "backend/formats/chrome_trace_write.h"
 #include "backend/formats/format.h"
 #include "backend/formats/json_head.h"
 #include "backend/formats/json_in.h"
@@ -143,10 +144,44 @@ static void note_time(struct reader *r, int64_t at_ns)
 
 /* ---- slices ---- */
 
+/* Where a function is, for those who say so: Hermes, and our own writer. */
+static void read_place(struct reader *r, const struct event *e, struct wire_function *f,
+                       uint32_t *line)
+{
+    struct json_in *j = &r->json;
+    struct text key;
+    json_in_return(j, e->args);
+    if (json_in_peek(j) != JSON_OBJECT || !json_in_object(j))
+        return;
+    while (json_in_key(j, &key)) {
+        enum json_kind kind = json_in_peek(j);
+        bool is_number = kind == JSON_NUMBER || kind == JSON_STRING;
+        bool is_line = text_equal(key, "line") || text_equal(key, "funcLine");
+        if ((text_equal(key, "file") || text_equal(key, "url")) && kind == JSON_STRING) {
+            f->file = builder_string(&r->build, json_in_string(j));
+        } else if (is_line && is_number) {
+            uint32_t *to = text_equal(key, "line") ? line : &f->line;
+            if (kind == JSON_NUMBER) {
+                double value = json_in_number(j).f64;
+                *to = value > 0 && value <= UINT32_MAX ? (uint32_t)value : 0;
+            } else {
+                uint64_t value = 0;
+                if (text_u64(json_in_string(j), &value) && value <= UINT32_MAX)
+                    *to = (uint32_t)value;
+            }
+        } else {
+            json_in_skip(j);
+        }
+    }
+}
+
 static uint32_t slice_frame(struct reader *r, const struct event *e)
 {
     struct wire_function f = {.name = e->name, .module = e->category};
-    return builder_frame(&r->build, builder_function(&r->build, f), 0, 0);
+    uint32_t line = 0;
+    if (e->args)
+        read_place(r, e, &f, &line);
+    return builder_frame(&r->build, builder_function(&r->build, f), f.file ? line : 0, 0);
 }
 
 static void add_slice_event(struct reader *r, const struct event *e, enum trace_phase phase)
@@ -669,4 +704,5 @@ const struct format format_chrome_trace = {
     .extensions = "json",
     .detect = chrome_trace_detect,
     .read = chrome_trace_read,
+    .write = chrome_trace_write,
 };

@@ -9,6 +9,7 @@
 #include "backend/formats/builder.h"
 #include "backend/formats/format.h"
 #include "backend/formats/pb_in.h"
+#include "backend/formats/pprof_write.h"
 #include "common/base/array.h"
 #include "common/base/map.h"
 
@@ -657,4 +658,5 @@ const struct format format_pprof = {
     .extensions = "pb.gz pprof pb",
     .detect = pprof_detect,
     .read = pprof_read,
+    .write = pprof_write,
 };

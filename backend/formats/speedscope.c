@@ -8,6 +8,7 @@
 #include "backend/formats/format.h"
 #include "backend/formats/json_head.h"
 #include "backend/formats/json_in.h"
+#include "backend/formats/speedscope_write.h"
 #include "common/base/array.h"
 
 /* One of the file's profiles before its data is read. */
@@ -526,4 +527,5 @@ const struct format format_speedscope = {
     .extensions = "speedscope.json",
     .detect = speedscope_detect,
     .read = speedscope_read,
+    .write = speedscope_write,
 };
