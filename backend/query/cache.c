@@ -51,6 +51,9 @@ static enum status add_stacks(struct query_cache *c, const struct profile *p)
     const struct tables *t = &p->tables;
     if (!array_reserve(&c->node_of_stack, &c->cap_stacks, t->stacks_len ? t->stacks_len : 1))
         return STATUS_NO_MEMORY;
+    /* Usually each stack is a node of its own; merging lines makes it fewer. */
+    if (t->stacks_len > c->stacks * 2 && !merge_tree_reserve(&c->tree, t->stacks_len))
+        return STATUS_NO_MEMORY;
     if (c->stacks == 0) {
         c->node_of_stack[0] = 0;
         c->stacks = 1;

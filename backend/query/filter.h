@@ -47,18 +47,19 @@ enum status filter_rows_init(struct filter_rows *r, const struct profile *p,
                              const struct query_filter *f);
 void filter_rows_deinit(struct filter_rows *r);
 
+/* Without branches where it can be: states and threads are as good as random to the processor. */
 static inline bool filter_rows_pass(const struct filter_rows *r, size_t row)
 {
+    bool passes = true;
     if (r->thread_passes) {
         uint32_t thread = r->set->thread ? r->set->thread[row] : 0;
-        if (thread >= r->threads_len || !r->thread_passes[thread])
-            return false;
+        passes = thread < r->threads_len && r->thread_passes[thread];
     }
-    if (r->states && !(r->set->state && (r->set->state[row] & r->states)))
-        return false;
+    if (r->states)
+        passes = passes & (r->set->state && (r->set->state[row] & r->states));
     if (r->checks_time) {
         uint64_t t = r->set->time_ns[row];
-        return t >= r->from_ns && t < r->to_ns;
+        passes = passes & (t >= r->from_ns) & (t < r->to_ns);
     }
-    return true;
+    return passes;
 }

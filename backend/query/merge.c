@@ -35,9 +35,8 @@ static size_t slot_of(const struct merge_tree *t, uint32_t parent, uint32_t func
     return (size_t)map_mix(map_pair(parent, function)) & (t->slots_cap - 1);
 }
 
-static bool grow_slots(struct merge_tree *t)
+static bool grow_slots(struct merge_tree *t, size_t cap)
 {
-    size_t cap = t->slots_cap ? t->slots_cap * 4 : FIRST_SLOTS;
     uint32_t *slots = calloc(cap, sizeof(*slots));
     if (!slots)
         return false;
@@ -53,10 +52,20 @@ static bool grow_slots(struct merge_tree *t)
     return true;
 }
 
+bool merge_tree_reserve(struct merge_tree *t, size_t nodes)
+{
+    size_t cap = t->slots_cap ? t->slots_cap : FIRST_SLOTS;
+    while (cap < nodes * 2)
+        cap *= 2;
+    return (cap == t->slots_cap || grow_slots(t, cap)) &&
+           array_reserve(&t->parent, &t->cap_parent, nodes) &&
+           array_reserve(&t->function, &t->cap_function, nodes);
+}
+
 enum status merge_tree_child(struct merge_tree *t, uint32_t parent, uint32_t function,
                              uint32_t *node)
 {
-    if (t->len * 2 > t->slots_cap && !grow_slots(t))
+    if (t->len * 2 > t->slots_cap && !grow_slots(t, t->slots_cap ? t->slots_cap * 4 : FIRST_SLOTS))
         return STATUS_NO_MEMORY;
     size_t at = slot_of(t, parent, function);
     while (t->slots[at]) {

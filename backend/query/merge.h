@@ -22,6 +22,8 @@ struct merge_tree {
 
 enum status merge_tree_init(struct merge_tree *t);
 void merge_tree_deinit(struct merge_tree *t);
+/* Room for this many nodes, so that a large tree is not rehashed while it grows. */
+bool merge_tree_reserve(struct merge_tree *t, size_t nodes);
 enum status merge_tree_child(struct merge_tree *t, uint32_t parent, uint32_t function,
                              uint32_t *node);
 
