@@ -1,4 +1,3 @@
-#include <assert.h>
 #include <string.h>
 
 #include "backend/model/samples.h"
@@ -52,7 +51,6 @@ static void merge(struct sample_set *s, const struct wire_samples *block, const 
 {
     size_t old = s->len;
     size_t added = block->len;
-    assert(s->time_ns && block->time_ns); /* staging has made the column */
     for (size_t to = old + added; added > 0;) {
         size_t row = order ? order[added - 1] : added - 1;
         uint64_t time_ns = block->time_ns[row];
@@ -99,9 +97,10 @@ void samples_append(struct sample_set *s, const struct wire_samples *block, cons
 {
     if (block->len == 0)
         return;
-    bool is_older = s->has_time && block->time_ns && s->len > 0 &&
-                    block->time_ns[order ? order[0] : 0] < s->time_ns[s->len - 1];
-    if (is_older || order)
+    bool has_times = s->time_ns && block->time_ns;
+    bool is_late =
+        has_times && s->len > 0 && block->time_ns[order ? order[0] : 0] < s->time_ns[s->len - 1];
+    if (has_times && (is_late || order))
         merge(s, block, order);
     else
         append_columns(s, block);
