@@ -2,13 +2,6 @@
 
 #include "backend/model/samples.h"
 
-static uint64_t block_time(const struct sample_set *s, const struct wire_samples *block, size_t row)
-{
-    if (block->time_ns)
-        return block->time_ns[row];
-    return s->len ? s->time_ns[s->len - 1] : 0;
-}
-
 static void put_row(struct sample_set *s, size_t at, const struct wire_samples *block, size_t row,
                     uint64_t time_ns)
 {
@@ -78,8 +71,11 @@ static void append_columns(struct sample_set *s, const struct wire_samples *bloc
 {
     size_t at = s->len;
     size_t len = block->len;
-    for (size_t i = 0; s->has_time && i < len; i++)
-        s->time_ns[at + i] = block_time(s, block, i);
+    if (s->time_ns) {
+        uint64_t last = at ? s->time_ns[at - 1] : 0; /* for a block without times */
+        for (size_t i = 0; i < len; i++)
+            s->time_ns[at + i] = block->time_ns ? block->time_ns[i] : last;
+    }
     copy_u32(s->thread ? s->thread + at : NULL, block->thread, len);
     copy_u32(s->stack ? s->stack + at : NULL, block->stack, len);
     copy_u32(s->label_set ? s->label_set + at : NULL, block->label_set, len);
