@@ -61,6 +61,8 @@ static const struct python_layout builtin[] = {
     [8 - BUILTIN_FIRST] =
         {
             .version = 0x03080000,
+            .type_cached_keys = 872,
+            .attributes = PYTHON_ATTRIBUTES_DICT,
             .ip = PYTHON_IP_BYTES,
             .lines = PYTHON_LINES_LNOTAB,
             .runtime_interpreters_head = 32,
@@ -81,6 +83,8 @@ static const struct python_layout builtin[] = {
     [9 - BUILTIN_FIRST] =
         {
             .version = 0x03090000,
+            .type_cached_keys = 864,
+            .attributes = PYTHON_ATTRIBUTES_DICT,
             .ip = PYTHON_IP_BYTES,
             .lines = PYTHON_LINES_LNOTAB,
             .runtime_interpreters_head = 32,
@@ -101,6 +105,8 @@ static const struct python_layout builtin[] = {
     [10 - BUILTIN_FIRST] =
         {
             .version = 0x030a0000,
+            .type_cached_keys = 872,
+            .attributes = PYTHON_ATTRIBUTES_DICT,
             .ip = PYTHON_IP_UNITS,
             .lines = PYTHON_LINES_LINETABLE,
             .runtime_interpreters_head = 32,
@@ -121,6 +127,9 @@ static const struct python_layout builtin[] = {
     [11 - BUILTIN_FIRST] =
         {
             .version = 0x030b0000,
+            .type_cached_keys = 872,
+            .attributes = PYTHON_ATTRIBUTES_BEFORE,
+            .has_small_dict_keys = true,
             .runtime_tstate_current = 576,
             .interp_id = 48,
             .interp_threads_head = 16,
@@ -151,6 +160,10 @@ static const struct python_layout builtin[] = {
     [12 - BUILTIN_FIRST] =
         {
             .version = 0x030c0000,
+            .type_cached_keys = 880,
+            .attributes = PYTHON_ATTRIBUTES_TAGGED,
+            .has_small_dict_keys = true,
+            .has_long_tag = true,
             .runtime_tstate_current = PYTHON_NO_FIELD,
             .interp_id = 8,
             .interp_threads_head = 72,
@@ -368,6 +381,14 @@ static enum python_layout_result from_debug_offsets(struct python_layout *out, u
     /* The interned flag became a byte of its own in free-threaded 3.14 (unicodeobject.h). */
     layout.unicode_kind_shift = layout.is_free_threaded && version >= 0x030e0000 ? 8 : 2;
     layout.code_size = layout.code_bytecode;
+
+    layout.has_small_dict_keys = true;
+    layout.has_long_tag = true;
+    layout.values_first = 8;
+    layout.type_cached_keys = 880;
+    /* From 3.14 on threads give their names to the system, so nobody need look for them. */
+    layout.attributes = version < 0x030e0000 && !layout.is_free_threaded ? PYTHON_ATTRIBUTES_INLINE
+                                                                         : PYTHON_ATTRIBUTES_OTHER;
 
     *out = layout;
     return PYTHON_LAYOUT_OK;

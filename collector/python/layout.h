@@ -30,6 +30,15 @@ enum python_lines {
     PYTHON_LINES_LOCATIONS, /* 3.11+ PEP 657 location table */
 };
 
+/* Where the attributes of a plain instance are kept. */
+enum python_attributes {
+    PYTHON_ATTRIBUTES_DICT,   /* a dict right behind the header (up to 3.10) */
+    PYTHON_ATTRIBUTES_BEFORE, /* pointers before the object: dict at -24, values at -32 (3.11) */
+    PYTHON_ATTRIBUTES_TAGGED, /* one pointer at -24: odd = values, one less than them (3.12) */
+    PYTHON_ATTRIBUTES_INLINE, /* dict at -24, else values behind the header (3.13) */
+    PYTHON_ATTRIBUTES_OTHER,  /* not looked at */
+};
+
 struct python_layout {
     uint32_t version; /* PY_VERSION_HEX of the target, or of the row: 0x030c0000 */
     bool is_free_threaded;
@@ -90,6 +99,11 @@ struct python_layout {
     uint8_t unicode_kind_shift;    /* state >> shift: 3 bits kind, 1 compact, 1 ascii */
     uint16_t dict_keys, dict_values;
     uint16_t long_digit;
+    uint16_t type_cached_keys; /* PyHeapTypeObject.ht_cached_keys: names of the values */
+    uint16_t values_first;     /* PyDictValues.values */
+    enum python_attributes attributes;
+    bool has_small_dict_keys; /* 3.11+: PyDictKeysObject with its sizes as logarithms */
+    bool has_long_tag;        /* 3.12+: an int's size is in the upper bits of its tag */
 };
 
 enum python_layout_result {

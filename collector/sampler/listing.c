@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "collector/python/names.h"
 #include "collector/target/process.h"
 #include "common/base/array.h"
 
@@ -53,7 +54,11 @@ static struct sampled_thread *make_thread(struct sampled_process *p, uint64_t ts
         return NULL;
     }
     t->reading.thread_id = id;
+    t->ident = 0;
+    struct memory_reader reader = target_memory_reader(&p->memory);
+    (void)memory_read_u64(&reader, tstate + p->python.layout.tstate_thread_id, &t->ident);
     thread_read_name(t, p->pid);
+    p->must_name = true;
     p->has_news = true;
     return t;
 }
@@ -78,7 +83,7 @@ static bool list_threads(struct sampled_process *p, const struct memory_reader *
             !memory_read_u64(reader, tstate + layout->tstate_interp, &owner) || owner != interp)
             return false;
         pid_t tid = read_tid(p, reader, tstate, &id);
-        struct sampled_thread *t = id ? take_known(p, 0, tstate, id) : NULL;
+        struct sampled_thread *t = take_known(p, 0, tstate, id);
         if (!t)
             t = make_thread(p, tstate, tid, id);
         if (!t || !array_reserve(&out->threads, &out->cap, out->len + 1)) {
@@ -149,6 +154,29 @@ static void count_os_threads(struct sampled_process *p)
     p->has_clock = has_clock;
 }
 
+/* A program's own names say more than the system's; a single thread needs none. */
+static void name_threads(struct sampled_process *p, const struct memory_reader *reader)
+{
+    const struct python_layout *layout = &p->python.layout;
+    struct buf name;
+    buf_init(&name, 0);
+    if (p->active_threads == 0 && p->threads_len > 1)
+        (void)python_active_threads(layout, reader, p->interps[p->interps_len - 1],
+                                    &p->active_threads);
+    for (size_t i = 0; i < p->threads_len; i++) {
+        struct sampled_thread *t = p->threads[i];
+        buf_clear(&name);
+        bool is_new = p->active_threads != 0 && p->threads_len > 1 &&
+                      python_thread_name(layout, reader, p->active_threads, t->ident, &name) &&
+                      thread_take_name(t, &name);
+        if (!is_new && !thread_read_name(t, p->pid))
+            continue;
+        t->has_stream_thread = false;
+        p->has_news = true;
+    }
+    buf_deinit(&name);
+}
+
 bool listing_update(struct sampled_process *p, uint64_t now)
 {
     struct memory_reader reader = target_memory_reader(&p->memory);
@@ -166,15 +194,10 @@ bool listing_update(struct sampled_process *p, uint64_t now)
     p->threads_cap = found.cap;
     find_gil(p, &reader);
     count_os_threads(p);
-    if (now - p->named_ns > name_every_ns) {
-        for (size_t i = 0; i < p->threads_len; i++) {
-            if (!thread_read_name(p->threads[i], p->pid))
-                continue;
-            p->threads[i]->has_stream_thread = false;
-            p->has_news = true;
-        }
-        p->named_ns = now;
-    }
+    if (p->must_name || now - p->named_ns > name_every_ns)
+        name_threads(p, &reader);
+    p->must_name = false;
+    p->named_ns = now;
     p->must_list = !is_whole;
     p->listed_ns = now;
     return true;

@@ -38,12 +38,13 @@ struct sampled_process {
     size_t interps_len, interps_cap;
     struct sampled_thread **threads; /* interpreter by interpreter, in the target's list order */
     size_t threads_len, threads_cap;
-    uint64_t gil;   /* address of the GIL's holder, see process.c; 0 = none */
-    bool has_clock; /* a single OS thread: the process's own CPU clock is exact */
+    uint64_t active_threads; /* the dict threading._active; 0 = not found */
+    uint64_t gil;            /* address of the GIL's holder, see process.c; 0 = none */
+    bool has_clock;          /* a single OS thread: the process's own CPU clock is exact */
     uint64_t clock_ns, clock_read_ns;
     uint64_t listed_ns, checked_ns, named_ns;
-    bool must_list, has_news; /* has_news: threads without a number in the stream */
-    size_t rows_checked;      /* rows before this one name codes that were checked since */
+    bool must_list, must_name, has_news; /* has_news: threads without a number in the stream */
+    size_t rows_checked; /* rows before this one name codes that were checked since */
 
     /* What the interpreters said in this round. */
     uint64_t gil_holder; /* a thread state; 0 = nobody */

@@ -380,8 +380,10 @@ static enum reading_result compare_copies(struct reading *r, const struct python
     return is_covered ? READING_OK : READING_MISSED;
 }
 
-/* Takes what the thread state says; false when it is another thread's now. */
-static bool take_tstate(struct reading *r, uint64_t *top, uint64_t *base)
+/* Takes what the thread state says, and whose it is: one that was made for a thread that has not
+ * begun yet belongs to nobody. */
+enum owner { OWNER_SAME, OWNER_NONE_YET, OWNER_OTHER };
+static enum owner take_tstate(struct reading *r, uint64_t *top, uint64_t *base)
 {
     const struct python_layout *layout = r->layout;
     const uint8_t *tstate = r->slice + r->tstate_at - tstate_begin(layout);
@@ -399,7 +401,9 @@ static bool take_tstate(struct reading *r, uint64_t *top, uint64_t *base)
                 : 0;
     *top = has_cframe(layout) ? load_u64(tstate + layout->tstate_cframe)
                               : load_u64(tstate + layout->tstate_frame);
-    return r->thread_id == 0 || id == r->thread_id;
+    if (id != r->thread_id)
+        return OWNER_OTHER;
+    return id == 0 ? OWNER_NONE_YET : OWNER_SAME;
 }
 
 enum reading_result reading_frames(struct reading *r, const uint8_t *slice,
@@ -416,8 +420,9 @@ enum reading_result reading_frames(struct reading *r, const uint8_t *slice,
         g->unused = g->is_used ? 0 : g->unused < UINT8_MAX ? (uint8_t)(g->unused + 1) : UINT8_MAX;
         g->is_used = false;
     }
-    if (!take_tstate(r, &top, &base))
-        return READING_GONE;
+    enum owner owner = take_tstate(r, &top, &base);
+    if (owner != OWNER_SAME)
+        return owner == OWNER_OTHER ? READING_GONE : READING_EMPTY;
     if (has_cframe(r->layout)) {
         uint64_t again = load_u64(slice + r->cframe_again_at);
         if (top == 0)

@@ -172,7 +172,7 @@ static void name_threads(struct sampler *s, struct sampled_process *p)
     stream_lock(s->stream);
     for (size_t i = 0; i < p->threads_len; i++) {
         struct sampled_thread *t = p->threads[i];
-        if (t->has_stream_thread)
+        if (t->has_stream_thread || t->reading.thread_id == 0)
             continue;
         t->stream_thread = stream_thread(s->stream, p->stream_process, (uint64_t)t->tid, t->name);
         t->has_stream_thread = true;

@@ -40,6 +40,8 @@ bool thread_read_name(struct sampled_thread *t, pid_t pid)
 {
     char path[64];
     char name[THREAD_NAME_MAX];
+    if (t->has_own_name)
+        return false;
     snprintf(path, sizeof(path), "/proc/%d/task/%d/comm", (int)pid, (int)t->tid);
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
@@ -53,6 +55,19 @@ bool thread_read_name(struct sampled_thread *t, pid_t pid)
     if (strcmp(name, t->name) == 0)
         return false;
     memcpy(t->name, name, sizeof(name));
+    return true;
+}
+
+bool thread_take_name(struct sampled_thread *t, const struct buf *name)
+{
+    size_t len = name->len < THREAD_NAME_MAX - 1 ? name->len : THREAD_NAME_MAX - 1;
+    while (len > 0 && len < name->len && (name->data[len] & 0xc0) == 0x80)
+        len--; /* not within a character */
+    if (len == 0 || (strlen(t->name) == len && memcmp(t->name, name->data, len) == 0))
+        return false;
+    memcpy(t->name, name->data, len);
+    t->name[len] = '\0';
+    t->has_own_name = true;
     return true;
 }
 

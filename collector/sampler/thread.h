@@ -16,6 +16,8 @@ struct sampled_thread {
     struct reading reading;
     pid_t tid; /* 0 = not known */
     uint64_t interp;
+    uint64_t ident;    /* its pthread_t */
+    bool has_own_name; /* given by the program, not by the system */
     char name[THREAD_NAME_MAX];
     uint32_t stream_thread;
     bool has_stream_thread;
@@ -53,6 +55,9 @@ void thread_deinit(struct sampled_thread *t);
 
 /* Asks the kernel for its name; true when it changed. */
 bool thread_read_name(struct sampled_thread *t, pid_t pid);
+
+/* Takes the name that the program gave it; true when it changed. */
+bool thread_take_name(struct sampled_thread *t, const struct buf *name);
 
 /* Reads schedstat: adds to unsettled_ns and knows then whether it sleeps. */
 void thread_read_cpu(struct sampled_thread *t, uint64_t now);
