@@ -33,10 +33,10 @@ def main(rounds):
     for _ in range(rounds):
         parse(); dump(); search(); compare()
 begin = time.process_time()
-main(%d)
+main(ROUNDS)
 print("CPU", time.process_time() - begin)
 '''
-ROUNDS = 260
+ROUNDS = 1000
 PAIRS = int(os.environ.get("BENCH_PAIRS", "7"))
 
 
@@ -76,7 +76,7 @@ def main(release):
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
         script = folder / "work.py"
-        script.write_text(WORK % ROUNDS)
+        script.write_text(WORK.replace("ROUNDS", str(ROUNDS)))
         print(f"python {sys.version.split()[0]}, {PAIRS} pairs, median of paired ratios")
         print(f"{'':34}{'plain CPU':>10}{'target':>10}{'collector':>12}{'samples':>9}")
         for label, options in (("100 Hz, stacks + RSS", ["--rate", "100", "--memory", "off"]),
