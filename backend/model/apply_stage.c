@@ -163,7 +163,7 @@ static enum status stage_block(struct sample_set *s, const struct wire_samples *
 {
     enum status st = samples_reserve(s, before + block->len);
     if (st == STATUS_OK && block->time_ns)
-        st = samples_add_time(s);
+        st = samples_widen_time(s);
     if (st == STATUS_OK)
         st = samples_widen_u32(s, &s->stack);
     if (st == STATUS_OK && block->thread)
@@ -382,6 +382,12 @@ enum status apply_stage_shapes(struct profile *p, const struct wire_batch *b,
 
 void apply_stage_drop(struct profile *p, const struct wire_batch *b, struct apply_stage *stage)
 {
+    for (size_t i = 0; i < p->sets_len; i++) {
+        if (!p->sets[i].has_time) {
+            free(p->sets[i].time_ns);
+            p->sets[i].time_ns = NULL;
+        }
+    }
     for (size_t i = p->sets_len; stage->has_sets && i < stage->after->sets; i++)
         samples_deinit(&p->sets[i]);
     for (size_t i = p->series_len; stage->has_series && i < stage->after->series; i++) {

@@ -129,7 +129,7 @@ static enum status make_room(struct sample_set *s, const struct profile_sample *
 {
     enum status st = samples_reserve(s, s->len + 1);
     if (st == STATUS_OK && has_time)
-        st = samples_add_time(s);
+        st = samples_widen_time(s);
     if (st == STATUS_OK && sample->thread)
         st = samples_widen_u32(s, &s->thread);
     if (st == STATUS_OK && sample->stack)
@@ -146,6 +146,7 @@ static enum status make_room(struct sample_set *s, const struct profile_sample *
 static void put_row(struct sample_set *s, const struct profile_sample *sample, uint64_t time_ns)
 {
     size_t at = s->len++;
+    s->has_time = s->time_ns != NULL;
     if (s->time_ns)
         s->time_ns[at] = time_ns;
     if (s->thread)

@@ -77,15 +77,12 @@ enum status samples_widen_state(struct sample_set *s)
     return s->state ? STATUS_OK : STATUS_NO_MEMORY;
 }
 
-enum status samples_add_time(struct sample_set *s)
+enum status samples_widen_time(struct sample_set *s)
 {
-    if (s->has_time)
+    if (s->time_ns)
         return STATUS_OK;
     s->time_ns = calloc(s->cap, sizeof(*s->time_ns));
-    if (!s->time_ns)
-        return STATUS_NO_MEMORY;
-    s->has_time = true;
-    return STATUS_OK;
+    return s->time_ns ? STATUS_OK : STATUS_NO_MEMORY;
 }
 
 enum status samples_widen_value(struct sample_set *s, size_t i)

@@ -15,7 +15,7 @@ enum status samples_reserve(struct sample_set *s, size_t need);
 /* Makes a column, with what its absence said in the rows so far; does nothing when it is there. */
 enum status samples_widen_u32(struct sample_set *s, uint32_t **column);
 enum status samples_widen_state(struct sample_set *s);
-enum status samples_add_time(struct sample_set *s);
+enum status samples_widen_time(struct sample_set *s); /* has_time follows with the first row */
 
 /* Makes value column `i` able to hold `value` in the next row: as constant if it can. */
 enum status samples_admit_value(struct sample_set *s, size_t i, int64_t value);

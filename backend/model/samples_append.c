@@ -93,6 +93,7 @@ void samples_append(struct sample_set *s, const struct wire_samples *block, cons
 {
     if (block->len == 0)
         return;
+    s->has_time = s->time_ns != NULL;
     bool has_times = s->time_ns && block->time_ns;
     bool is_late =
         has_times && s->len > 0 && block->time_ns[order ? order[0] : 0] < s->time_ns[s->len - 1];
