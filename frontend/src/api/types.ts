@@ -164,6 +164,7 @@ export interface CallerRow {
 
 export interface CallersAnswer {
   rev: number;
+  unit?: string;
   function: CallerRow & { kind?: number; module?: string };
   callers: CallerRow[];
   callees: CallerRow[];

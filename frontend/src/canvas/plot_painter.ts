@@ -1,5 +1,5 @@
 import type { Tokens } from "./colours";
-import { niceTicks, timeTicks, toPixel, type Scale } from "./scale";
+import { byteTicks, niceTicks, timeTicks, toPixel, type Scale } from "./scale";
 
 export interface PlotLine {
   t: readonly number[];
@@ -25,6 +25,7 @@ export interface PlotScene {
   peak: { t: number; v: number; label: string } | null;
   from: number;
   to: number;
+  isBytes: boolean;
   left(value: number): string;
   right: ((value: number) => string) | null;
   time(seconds: number): string;
@@ -88,7 +89,7 @@ function topOf(scene: PlotScene, axis: "left" | "right"): number {
 function ticksOf(scene: PlotScene, left: Scale, bottom: number): number[] {
   if (!scene.lines.length) return [];
   const most = Math.max(1, Math.floor(bottom / 38));
-  return niceTicks(0, left.to, most);
+  return scene.isBytes ? byteTicks(0, left.to, most) : niceTicks(0, left.to, most);
 }
 
 function drawGrid(

@@ -27,6 +27,15 @@ export function niceTicks(from: number, to: number, most: number): number[] {
   return stepped(from, to, step);
 }
 
+/** Bytes are counted in twos: 64 MiB, 128 MiB, 192 MiB... */
+export function byteTicks(from: number, to: number, most: number): number[] {
+  if (!(to > from) || most < 1) return [];
+  let step = 1;
+  const rough = (to - from) / most;
+  while (step < rough) step *= 2;
+  return stepped(from, to, step);
+}
+
 const CLOCK_STEPS = [
   1e-6, 2e-6, 5e-6, 1e-5, 2e-5, 5e-5, 1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 5e-3, 0.01, 0.02, 0.05, 0.1, 0.2,
   0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400,

@@ -1,14 +1,14 @@
 /** Numbers as people read them. Nothing here rounds what is compared or computed with. */
 
-const BYTES = ["B", "kB", "MB", "GB", "TB"] as const;
+const BYTES = ["B", "KiB", "MiB", "GiB", "TiB"] as const;
 
-/** Decimal, as the terminal's report and the summary write them. */
+/** In twos, as the terminal's report and the summary write them. */
 export function formatBytes(bytes: number): string {
   const sign = bytes < 0 ? "−" : "";
   let amount = Math.abs(bytes);
   let step = 0;
-  while (amount >= 999.5 && step < BYTES.length - 1) {
-    amount /= 1000;
+  while (amount >= 1023.5 && step < BYTES.length - 1) {
+    amount /= 1024;
     step++;
   }
   return `${sign}${significant(amount, step === 0 ? 0 : 3)} ${BYTES[step]}`;
@@ -48,7 +48,7 @@ export function formatClock(seconds: number): string {
 
 export function formatCount(count: number): string {
   if (!Number.isFinite(count)) return "–";
-  return Math.round(count).toLocaleString("en-US").replaceAll(",", "\u202f");
+  return String(Math.round(count)).replace(/\B(?=(\d{3})+$)/g, "\u202f");
 }
 
 /** For tight places: 950, 12.3 k, 4.56 M. */

@@ -35,7 +35,7 @@ export class CallersView implements View {
     const key = JSON.stringify(callers);
     if (key === this.bodyKey) return;
     this.bodyKey = key;
-    const unit = shared.profile.values.find((v) => v.key === state.value)?.unit ?? shared.profile.values[0]?.unit ?? "";
+    const unit = callers.unit ?? shared.profile.values.find((v) => v.key === state.value)?.unit ?? shared.profile.values[0]?.unit ?? "";
     const me = callers.function;
     const whole = shared.flame ? shared.flame.flame.head.total : (shared.table?.total ?? 0);
     const side = (title: string, rows: readonly CallerRow[], none: string) => {

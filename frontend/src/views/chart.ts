@@ -24,7 +24,7 @@ export class ChartFrame {
   readonly colourLabel: HTMLElement;
 
   constructor(private readonly actions: Actions) {
-    this.colourChoice = el("select", { class: "field" });
+    this.colourChoice = el("select", { class: "field", "aria-label": "Colour by" });
     for (const [value, text] of [
       ["package", "package"],
       ["kind", "kind"],
@@ -34,7 +34,7 @@ export class ChartFrame {
     this.colourChoice.addEventListener("change", () =>
       actions.change({ colour: this.colourChoice.value as ColourMode }),
     );
-    this.colourLabel = el("label", {}, "colour", this.colourChoice);
+    this.colourLabel = el("label", {}, el("span", { class: "text" }, "colour"), this.colourChoice);
   }
 
   update(shared: Shared, root: Box): void {

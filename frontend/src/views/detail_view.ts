@@ -45,8 +45,8 @@ export class DetailView implements View {
         .sort((a, b) => (self[b] as number) - (self[a] as number))
         .slice(0, 8);
       parts.push(
-        el("h2", { class: "plain" }, "Where the time is"),
-        el("p", { class: "hint" }, "Functions by their own time. Click one to see its callers and callees."),
+        el("h2", { class: "plain" }, flame.hasTime ? "Where the time is" : flame.flame.head.unit === "bytes" ? "Where the memory is" : `Where the ${safeName(flame.flame.head.value)} are`),
+        el("p", { class: "hint" }, "Functions by their own share. Click one to see its callers and callees."),
       );
       const list = el("ul", { class: "links" });
       for (const fn of order)

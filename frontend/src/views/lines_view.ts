@@ -47,7 +47,8 @@ export class LinesView implements View {
     const unit = shared.flame?.flame.head.unit ?? shared.profile.values[0]?.unit ?? "";
     const columns = columnsOf(lines.rows, unit);
     const byLine = new Map(lines.rows.map((r) => [r.line, r]));
-    const main = columns[0];
+    // With what it calls: that is what a line costs.
+    const main = columns.find((c) => c.title === "Total") ?? columns[0];
     const most = main ? Math.max(...lines.rows.map((r) => main.get(r) ?? 0), 0) : 0;
     const head = el("tr");
     for (const column of columns) head.append(el("th", { scope: "col" }, column.title));

@@ -28,7 +28,7 @@ export class MemoryView implements View {
 
   update(shared: Shared): void {
     this.shared = shared;
-    const series = shared.allSeries ? [...shared.allSeries].sort(seriesOrder) : null;
+    const series = shared.allSeries ? withoutEchoes(shared.allSeries).sort(seriesOrder) : null;
     const isEmpty = !series || series.length === 0;
     this.message.hidden = !isEmpty;
     this.body.hidden = isEmpty;
@@ -119,6 +119,15 @@ export class MemoryView implements View {
     for (const title of ["Series", "Peak", "Last"]) head.append(el("th", { scope: "col" }, title));
     fill(this.table, el("table", {}, el("caption", {}, "Series of the plot"), el("thead", {}, head), body));
   }
+}
+
+/** Of one process alone, what the tree says too is not said again. */
+function withoutEchoes(all: readonly SeriesData[]): SeriesData[] {
+  const isOfTree = (s: SeriesData) => s.process === null || s.process === undefined;
+  const processes = new Set(all.filter((s) => !isOfTree(s)).map((s) => s.process));
+  if (processes.size > 1) return [...all];
+  const known = new Set(all.filter(isOfTree).map((s) => s.name));
+  return all.filter((s) => isOfTree(s) || !known.has(s.name));
 }
 
 /** Bytes of the whole tree; of each process where there is no tree. */

@@ -1,6 +1,6 @@
 import type { ProfileSource } from "../api/client";
 import { ApiError } from "../api/client";
-import type { Filter } from "../api/types";
+import type { Filter, Flame } from "../api/types";
 import { FlameModel } from "../model/flame_model";
 import type { ViewState } from "../state/url";
 import type { Shared } from "./view";
@@ -32,6 +32,22 @@ export function filterOf(state: ViewState): Filter {
   };
 }
 
+/** The first picture is asked for before the page knows what profile it has. */
+export interface EarlyFlame {
+  key: string;
+  flame: Promise<Flame>;
+}
+
+function earlyKey(state: ViewState): string {
+  return JSON.stringify([filterOf(state), state.invert]);
+}
+
+export function askEarly(source: ProfileSource, state: ViewState): EarlyFlame {
+  const flame = source.flame(filterOf(state), { invert: state.invert, min: 0 });
+  flame.catch(() => undefined); // told where it is awaited, if it is
+  return { key: earlyKey(state), flame };
+}
+
 /**
  * Asks the server for what is shown and nothing else. A question is asked again when the profile
  * has grown or the filter has changed; an answer that comes too late is dropped.
@@ -45,6 +61,7 @@ export class PageData {
     private readonly source: ProfileSource,
     private readonly shared: Shared,
     private readonly onAnswer: (question: string) => void,
+    private early: EarlyFlame | null,
   ) {}
 
   /** Resolves when everything that is shown is of revision `rev`. */
@@ -111,7 +128,9 @@ export class PageData {
     const isLarge = (shared.flame?.flame.head.nodes ?? 0) > LIVE_MIN_FROM_NODES;
     const min = profile.state === "live" && isLarge ? LIVE_MIN_FRACTION : 0;
     put("flame", `${filterKey}/${state.invert}`, async (signal) => {
-      const flame = await source.flame(filter, { invert: state.invert, min }, signal);
+      const early = this.early?.key === earlyKey(state) ? this.early.flame : null;
+      this.early = null;
+      const flame = await (early ?? source.flame(filter, { invert: state.invert, min }, signal));
       return () => (shared.flame = new FlameModel(flame));
     });
     if (state.view === "table")

@@ -18,7 +18,7 @@ import { HeaderView, type HeaderActions } from "./header_view";
 import { showHelp } from "./help";
 import { LinesView } from "./lines_view";
 import { MemoryView } from "./memory_view";
-import { PageData, QUESTION_OF } from "./page_data";
+import { askEarly, PageData, QUESTION_OF, type EarlyFlame } from "./page_data";
 import { StripView } from "./strip_view";
 import { SunburstView } from "./sunburst_view";
 import { TableView } from "./table_view";
@@ -46,12 +46,12 @@ const SLOT_TOKENS = [
 ];
 const DIMMED = 0.84;
 
-const EXPORTS: [string, string][] = [
-  ["folded", "Folded stacks"],
-  ["speedscope", "speedscope JSON"],
-  ["pprof", "pprof"],
-  ["pstats", "pstats"],
-  ["callgrind", "callgrind"],
+/** What the server writes, and the shapes it needs for it. */
+const EXPORTS: [format: string, label: string, shapes: string[]][] = [
+  ["heliograph", "Whole profile (.heliograph)", []],
+  ["folded", "Folded stacks", ["stacks", "call-graph"]],
+  ["pstats", "pstats", ["stacks", "call-graph"]],
+  ["mprof", "mprof data", ["series"]],
 ];
 
 /** One profile: everything linked, everything in the address. */
@@ -83,6 +83,7 @@ export class ProfilePage {
   constructor(
     private readonly source: ProfileSource,
     profile: Profile,
+    early: EarlyFlame,
   ) {
     const state = parseState(location.hash);
     if (state.theme) themeChoice.set(state.theme);
@@ -106,7 +107,7 @@ export class ProfilePage {
       activity: null,
       problem: "",
     };
-    this.data = new PageData(source, this.shared, () => this.renderSoon());
+    this.data = new PageData(source, this.shared, () => this.renderSoon(), early);
     this.header = new HeaderView(this.actions);
     this.toolbar = new ToolbarView(this.actions);
     this.strip = new StripView(this.actions);
@@ -274,7 +275,10 @@ export class ProfilePage {
   }
 
   private exportMenu(): MenuItem[] {
-    const items: MenuItem[] = EXPORTS.map(([format, label]) => ({ label, href: this.source.exportUrl(format) }));
+    const { shapes } = this.shared.profile;
+    const items: MenuItem[] = EXPORTS.filter(
+      ([, , needs]) => !needs.length || needs.some((shape) => shapes.includes(shape)),
+    ).map(([format, label]) => ({ label, href: this.source.exportUrl(format) }));
     const picture = this.view?.view.picture?.();
     if (picture) items.unshift({ label: "This picture as PNG", run: () => this.savePicture(picture) });
     items.push({ label: "Print", run: () => window.print() });
@@ -356,7 +360,8 @@ export async function openProfile(id: string): Promise<void> {
   fill(document.body, el("main", {}, stateCard("loading", "Opening the profile")));
   const source = serverSource(id);
   try {
-    new ProfilePage(source, await source.profile());
+    const early = askEarly(source, parseState(location.hash));
+    new ProfilePage(source, await source.profile(), early);
   } catch (cause) {
     const isMissing = cause instanceof ApiError && cause.status === 404;
     const words = cause instanceof Error ? cause.message : "";

@@ -111,6 +111,7 @@ export function plotOf(
     peak: peak ? { ...peak, label: `peak ${formatBytes(peak.v)}` } : null,
     from: range.from,
     to: range.to,
+    isBytes: hasBytes,
     left: (v) => formatAmount(v, first?.series.unit ?? "").replace(/\.0+ /, " "),
     right: right ? (v) => (isPercent(right.series) ? `${significant(v)} %` : formatAmount(v, right.series.unit)) : null,
     time: (t) => axisTime(t, all),

@@ -29,6 +29,9 @@ export class SunburstView implements View {
   private readonly invert: HTMLButtonElement;
   private shared: Shared | null = null;
   private root: Box = { depth: 0, index: 0 };
+  /** Rows below the root, and how many of them are worth a ring. */
+  private below = 1;
+  private full = 1;
   private rootKey = "";
   private shown: SunburstFrame | null = null;
   private motion: { from: SunburstFrame; start: number } | null = null;
@@ -42,9 +45,9 @@ export class SunburstView implements View {
   constructor(private readonly actions: Actions) {
     this.frameParts = new ChartFrame(actions);
     this.painter = new SunburstPainter(this.base);
-    this.rings = el("select", { class: "field" });
-    this.rings.append(el("option", { value: "0" }, "fit"));
-    for (const count of RING_CHOICES) this.rings.append(el("option", { value: count }, String(count)));
+    this.rings = el("select", { class: "field", "aria-label": "Rings" });
+    this.rings.append(el("option", { value: "0" }, "rings: fit"));
+    for (const count of RING_CHOICES) this.rings.append(el("option", { value: count }, `${count} rings`));
     this.rings.addEventListener("change", () => actions.change({ rings: Number(this.rings.value) }));
     this.invert = el("button", { class: "button quiet", type: "button", "aria-pressed": "false", title: "Callees in the middle: what runs, then who called it (i)" }, "Inverted");
     this.invert.addEventListener("click", () => actions.change({ invert: !this.shared?.state.invert, root: [] }));
@@ -63,7 +66,7 @@ export class SunburstView implements View {
       this.centre,
     );
     this.element.append(
-      el("div", { class: "view-bar" }, this.frameParts.crumbs, this.frameParts.colourLabel, el("label", {}, "rings", this.rings), this.invert, reset),
+      el("div", { class: "view-bar" }, this.frameParts.crumbs, this.frameParts.colourLabel, this.rings, this.invert, reset),
       this.frameParts.note,
       el("div", { class: "stage" }, this.stage, this.message),
       this.frameParts.legend,
@@ -86,6 +89,8 @@ export class SunburstView implements View {
       return;
     }
     this.root = rootOf(shared);
+    this.below = Math.max(1, depthBelow(flame.flame, this.root));
+    this.full = this.fullRings();
     const key = `${state.root.join(".")}/${state.rings}`;
     if (flame !== before) {
       this.hover = null;
@@ -122,9 +127,8 @@ export class SunburstView implements View {
     if (!flame) return null;
     const [lo, hi] = extentOf(flame.flame, this.root);
     const radius = Math.max(40, Math.min(this.width, this.height) / 2 - 10);
-    const below = Math.max(1, depthBelow(flame.flame, this.root));
     const fits = Math.max(4, Math.floor((radius * 0.8) / THINNEST_RING));
-    const rings = Math.min(below, this.shared?.state.rings || Math.min(fits, this.fullRings()));
+    const rings = Math.min(this.below, this.shared?.state.rings || Math.min(fits, this.full));
     return { lo, hi, depth: this.root.depth, rings: Math.max(rings, 3), radius };
   }
 

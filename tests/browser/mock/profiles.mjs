@@ -224,12 +224,12 @@ export function makeProfiles() {
     sampled("live1", "python3 login.py", elapsed, {
       state: () => (live.endedAt ? "complete" : "live"),
       rev: () => Math.floor(elapsed() * 10),
-      summary: "47 % in hash_password (login.py:12); memory 124 MB and steady",
+      summary: "47 % in hash_password (login.py:12); memory 118 MiB and steady",
       created: started,
       end: () => (live.endedAt = Date.now()),
     }),
     sampled("run24", "python3 login.py --workers 2", () => 24, {
-      summary: "47 % in hash_password (login.py:12); peak 323 MB at 14.0 s",
+      summary: "47 % in hash_password (login.py:12); peak 308 MiB at 14.0 s",
     }),
     callGraph(),
     hostile(),
