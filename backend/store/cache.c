@@ -31,9 +31,10 @@ static void unlist(struct library *l, struct entry *e)
     if (!e->is_listed)
         return;
     struct entry **at = &l->buckets[bucket_of(e->id)];
-    while (*at != e)
+    while (*at && *at != e)
         at = &(*at)->next;
-    *at = e->next;
+    if (*at)
+        *at = e->next;
     e->is_listed = false;
 }
 
@@ -71,8 +72,11 @@ static void entry_free(struct library *l, struct entry *e)
 
 static void evict(struct library *l)
 {
-    while (l->resident > l->resident_limit && l->oldest)
-        entry_free(l, l->oldest);
+    struct entry *next = NULL;
+    for (struct entry *e = l->oldest; e && l->resident > l->resident_limit; e = next) {
+        next = e->newer;
+        entry_free(l, e);
+    }
 }
 
 static void add_ref(struct library *l, struct entry *e)
@@ -223,10 +227,9 @@ enum status cache_add(struct library *l, const char *id, int64_t data, enum libr
         return error_set(err, STATUS_EXISTS, "profile %s exists already", id);
     }
     list_entry(l, e);
-    e->size = profile ? profile_size(profile) : 0;
-    l->resident += e->size;
-    evict(l);
     pthread_mutex_unlock(&l->lock);
+    if (profile)
+        cache_count_size(l, e, profile_size(profile));
     *out = e;
     return STATUS_OK;
 }
@@ -234,11 +237,12 @@ enum status cache_add(struct library *l, const char *id, int64_t data, enum libr
 void cache_pin(struct library *l, struct entry *e, bool is_live)
 {
     pthread_mutex_lock(&l->lock);
-    if (is_live && !e->is_pinned)
-        add_ref(l, e);
-    if (!is_live && e->is_pinned)
-        drop_ref(l, e); /* the caller has a reference of its own: not the last */
+    bool was_pinned = e->is_pinned;
     e->is_pinned = is_live;
+    if (is_live && !was_pinned)
+        add_ref(l, e);
+    if (!is_live && was_pinned)
+        drop_ref(l, e); /* the caller has a reference of its own: not the last */
     pthread_mutex_unlock(&l->lock);
 }
 

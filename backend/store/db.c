@@ -227,10 +227,9 @@ static enum status open_read_only(sqlite3 **out, const char *path, struct error 
                          "no store at %s: %s", path, strerror(errno));
     if (access(path, R_OK) != 0)
         return error_set(err, STATUS_DENIED, "%s: %s", path, strerror(errno));
-    enum status st = error_set(&first, STATUS_IO, "%s: cannot be opened", path);
     if (sqlite3_open_v2(path, out, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX, NULL) == SQLITE_OK) {
         harden(*out);
-        st = check_for_reading(*out, path, &first);
+        enum status st = check_for_reading(*out, path, &first);
         int code = sqlite3_errcode(*out) & 0xff;
         bool may_be_folder =
             st != STATUS_OK && (code == SQLITE_CANTOPEN || code == SQLITE_READONLY);

@@ -1,5 +1,6 @@
 /* What the list says about a profile, made from its content. */
 
+#include <stdio.h>
 #include <string.h>
 
 #include "backend/store/inside.h"
@@ -36,13 +37,11 @@ char *describe_shapes_text(unsigned shapes, char out[96])
         {SHAPE_LINES, "lines"},   {SHAPE_SERIES, "series"},
         {SHAPE_HEAP, "heap"},     {SHAPE_BENCHMARKS, "benchmarks"},
     };
+    size_t at = 0;
     out[0] = '\0';
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        if (!(shapes & names[i].bit))
-            continue;
-        if (out[0])
-            strcat(out, ","); /* all names with commas are 50 bytes */
-        strcat(out, names[i].name);
+        if (shapes & names[i].bit) /* all of them together are 50 bytes */
+            at += (size_t)snprintf(out + at, 96 - at, "%s%s", at ? "," : "", names[i].name);
     }
     return out;
 }

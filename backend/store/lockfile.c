@@ -5,6 +5,7 @@
 #include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -28,8 +29,12 @@ static void read_owner(int fd, struct library_owner *out)
     if (got <= 0)
         return;
     text[got] = '\0';
-    if (sscanf(text, "%ld %255s", &out->pid, out->url) < 1)
-        *out = (struct library_owner){0};
+    char *url = NULL;
+    out->pid = strtol(text, &url, 10);
+    url += *url == ' ';
+    size_t len = strcspn(url, "\n");
+    if (len < sizeof(out->url))
+        memcpy(out->url, url, len);
 }
 
 static enum status write_owner(int fd, const char *url, struct error *err)

@@ -41,8 +41,8 @@ sqlite3 *writer_db(struct writer *w);
 enum status writer_start(struct writer **out, sqlite3 *db, struct error *err);
 void writer_stop(struct writer *w); /* finishes what waits; takes NULL */
 
-/* Runs `job` on the writer's thread and returns after its COMMIT (or after it has failed). */
+/* Runs the job on the writer's thread and returns after its COMMIT (or after it has failed). */
 typedef enum status (*writer_job)(struct writer *w, void *ctx, struct error *err);
-enum status writer_run(struct writer *w, writer_job job, void *ctx, struct error *err);
+enum status writer_run(struct writer *w, writer_job run, void *ctx, struct error *err);
 
 uint64_t writer_commits(struct writer *w);

@@ -3,289 +3,17 @@
 #include <ctype.h>
 #include <pthread.h>
 #include <signal.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "collector/uplink/link.h"
-#include "collector/uplink/outbox.h"
-#include "collector/uplink/save.h"
-#include "common/base/arena.h"
+#include "collector/uplink/inside.h"
 #include "common/base/clock.h"
 
-enum { DEFAULT_MEMORY = 32 << 20, URL_MAX = 1024 };
+enum { DEFAULT_MEMORY = 32 << 20 };
 static const uint64_t default_spool = (uint64_t)1 << 30;
 static const uint64_t default_interval_ns = 250000000;
-static const uint64_t heartbeat_ns = 1000000000;
 static const uint64_t silence_ns = 60000000000;
-
-struct uplink {
-    struct uplink_options options;
-    struct stream *stream;
-    pthread_t thread;
-    bool has_thread;
-
-    pthread_mutex_t lock;
-    pthread_cond_t changed;
-    struct uplink_state state;
-    bool is_welcomed; /* ever */
-    struct error last_loss;
-    bool is_closing;
-    uint64_t close_deadline_ns;
-    const struct wire_bye *bye;
-    char url[URL_MAX];
-    atomic_bool has_url;
-
-    /* Of the thread. */
-    struct outbox outbox;
-    struct save save;
-    bool has_save;
-    struct link *link;              /* NULL: no server, or given up */
-    bool is_hello_sent, is_current; /* of this connection; is_current: it has been welcomed */
-    bool is_bye_sent, is_bye_ever_sent, is_done;
-    bool is_all_taken;
-    uint64_t next_seq; /* to be sent */
-    uint64_t last_heard_ns, last_said_ns;
-};
-
-/* ---- small helpers ---- */
-
-static bool is_refused(struct uplink *u)
-{
-    pthread_mutex_lock(&u->lock);
-    bool refused = u->state.is_refused;
-    pthread_mutex_unlock(&u->lock);
-    return refused;
-}
-
-/* The server is given up for good. What waits for it is dropped, and counted. */
-static void give_up(struct uplink *u, enum status st, const char *words)
-{
-    pthread_mutex_lock(&u->lock);
-    if (!u->state.is_refused) {
-        u->state.is_refused = true;
-        u->state.is_connected = false;
-        error_set(&u->state.refusal, st, "%s", words);
-        u->state.dropped_batches += u->outbox.len;
-    }
-    pthread_cond_broadcast(&u->changed);
-    pthread_mutex_unlock(&u->lock);
-    outbox_drop(&u->outbox, UINT64_MAX);
-    link_drop(u->link, false);
-}
-
-static enum status status_of_code(struct wire_bytes code)
-{
-    for (int st = STATUS_NO_MEMORY; st <= STATUS_CHECK; st++) {
-        const char *name = status_name((enum status)st);
-        if (strlen(name) == code.len && memcmp(name, code.data, code.len) == 0)
-            return (enum status)st;
-    }
-    return STATUS_DENIED;
-}
-
-/* ---- what the server says ---- */
-
-/* The address goes to terminals and browsers: nothing but printable ASCII. */
-static void set_url(struct uplink *u, struct wire_bytes url)
-{
-    if (atomic_load(&u->has_url) || url.len == 0 || url.len >= sizeof(u->url))
-        return;
-    for (size_t i = 0; i < url.len; i++) {
-        if (!isgraph((unsigned char)url.data[i]))
-            return;
-    }
-    memcpy(u->url, url.data, url.len);
-    atomic_store(&u->has_url, true);
-}
-
-static void on_acked(struct uplink *u, uint64_t seq)
-{
-    if (u->is_bye_sent) { /* sent only when every batch was acknowledged: this one is for it */
-        u->is_done = true;
-        return;
-    }
-    outbox_drop(&u->outbox, seq);
-    pthread_mutex_lock(&u->lock);
-    if (seq > u->state.acked_seq && seq <= u->state.taken_seq)
-        u->state.acked_seq = seq;
-    pthread_mutex_unlock(&u->lock);
-}
-
-static void on_welcome(struct uplink *u, const struct wire_welcome *welcome)
-{
-    uint64_t first = outbox_first_seq(&u->outbox);
-    pthread_mutex_lock(&u->lock);
-    uint64_t taken = u->state.taken_seq;
-    pthread_mutex_unlock(&u->lock);
-    uint64_t oldest = first ? first : taken + 1;
-    if (welcome->next_seq > taken + 1) {
-        give_up(u, STATUS_EXISTS, "the server has another session of the same id");
-        return;
-    }
-    if (welcome->next_seq < oldest) {
-        give_up(u, STATUS_GONE, "the server has lost batches that it had acknowledged");
-        return;
-    }
-    set_url(u, welcome->url);
-    u->is_current = true;
-    u->next_seq = welcome->next_seq;
-    outbox_drop(&u->outbox, welcome->next_seq - 1);
-    link_reset_backoff(u->link);
-    pthread_mutex_lock(&u->lock);
-    u->state.reconnects += u->is_welcomed;
-    u->is_welcomed = true;
-    u->state.is_connected = true;
-    if (welcome->next_seq - 1 > u->state.acked_seq)
-        u->state.acked_seq = welcome->next_seq - 1;
-    pthread_cond_broadcast(&u->changed);
-    pthread_mutex_unlock(&u->lock);
-}
-
-static void on_refused(struct uplink *u, const struct wire_refused *refused)
-{
-    enum status st = status_of_code(refused->code);
-    char words[400];
-    snprintf(words, sizeof(words), "%.*s",
-             (int)(refused->message.len < 399 ? refused->message.len : 399), refused->message.data);
-    /* The answer to the bye was lost, the bye was not. */
-    if (st == STATUS_EXISTS && u->is_bye_ever_sent) {
-        u->is_done = true;
-        return;
-    }
-    if (refused->is_final) {
-        give_up(u, st, words);
-        return;
-    }
-    pthread_mutex_lock(&u->lock);
-    error_set(&u->last_loss, st, "the server says: %s", words);
-    pthread_mutex_unlock(&u->lock);
-    link_drop(u->link, true);
-}
-
-static void on_message(void *ctx, const uint8_t *data, size_t len)
-{
-    struct uplink *u = ctx;
-    struct wire_to_collector message;
-    struct error err;
-    struct arena *arena = arena_new();
-    u->last_heard_ns = clock_monotonic_ns();
-    if (!arena || wire_decode_to_collector(&message, data, len, arena, &err) != STATUS_OK) {
-        link_drop(u->link, true);
-        arena_free(arena);
-        return;
-    }
-    switch (message.kind) {
-    case WIRE_WELCOME:
-        on_welcome(u, &message.welcome);
-        break;
-    case WIRE_ACK:
-        on_acked(u, message.ack_seq);
-        break;
-    case WIRE_REFUSED:
-        on_refused(u, &message.refused);
-        break;
-    case WIRE_CONTROL:
-        if (u->options.on_control)
-            u->options.on_control(u->options.ctx, &message.control);
-        break;
-    }
-    arena_free(arena);
-    link_want_write(u->link);
-}
-
-static void on_open(void *ctx)
-{
-    struct uplink *u = ctx;
-    u->is_hello_sent = u->is_current = u->is_bye_sent = false;
-    u->last_heard_ns = clock_monotonic_ns();
-}
-
-static void on_down(void *ctx, enum status why, const char *text)
-{
-    struct uplink *u = ctx;
-    u->is_hello_sent = u->is_current = u->is_bye_sent = false;
-    pthread_mutex_lock(&u->lock);
-    bool has_words = u->state.is_connected == false && u->last_loss.text[0] != '\0' &&
-                     why == STATUS_UNREACHABLE && u->is_welcomed;
-    u->state.is_connected = false;
-    if (!has_words)
-        error_set(&u->last_loss, why, "%s", text);
-    pthread_mutex_unlock(&u->lock);
-    if (why == STATUS_DENIED)
-        give_up(u, why, text);
-}
-
-/* ---- what is said to the server ---- */
-
-static bool put_encoded(struct uplink *u, struct buf *out, enum status st)
-{
-    if (st != STATUS_OK) {
-        give_up(u, st, "a message cannot be written");
-        return false;
-    }
-    u->last_said_ns = clock_monotonic_ns();
-    pthread_mutex_lock(&u->lock);
-    u->state.bytes_sent += out->len;
-    pthread_mutex_unlock(&u->lock);
-    return true;
-}
-
-static bool is_batch_waiting(const struct uplink *u)
-{
-    uint64_t first = outbox_first_seq(&u->outbox);
-    return first && u->next_seq < first + u->outbox.len;
-}
-
-static bool put_batch(struct uplink *u, struct buf *out)
-{
-    struct error err;
-    enum status st = outbox_read(&u->outbox, u->next_seq, out, &err);
-    if (st != STATUS_OK) {
-        give_up(u, st, err.text);
-        return false;
-    }
-    pthread_mutex_lock(&u->lock);
-    if (u->next_seq > u->state.sent_seq)
-        u->state.sent_seq = u->next_seq;
-    pthread_mutex_unlock(&u->lock);
-    u->next_seq++;
-    return put_encoded(u, out, STATUS_OK);
-}
-
-/* A batch that the server has: it answers with an ack, so that both sides know of each other, and
- * with what people want from the collector. */
-static bool put_heartbeat(struct uplink *u, struct buf *out)
-{
-    pthread_mutex_lock(&u->lock);
-    struct wire_batch batch = {.seq = u->state.acked_seq};
-    pthread_mutex_unlock(&u->lock);
-    return put_encoded(u, out, wire_encode_batch(out, &batch));
-}
-
-static bool next_message(void *ctx, struct buf *out)
-{
-    struct uplink *u = ctx;
-    if (!u->is_hello_sent) {
-        u->is_hello_sent = true;
-        return put_encoded(u, out, wire_encode_hello(out, &u->options.hello));
-    }
-    if (!u->is_current || u->is_bye_sent)
-        return false;
-    if (is_batch_waiting(u))
-        return put_batch(u, out);
-    if (u->is_all_taken && u->outbox.len == 0) {
-        struct wire_bye none = {0};
-        struct wire_bye bye = u->bye ? *u->bye : none;
-        bye.last_seq = u->next_seq - 1;
-        u->is_bye_sent = u->is_bye_ever_sent = true;
-        return put_encoded(u, out, wire_encode_bye(out, &bye));
-    }
-    if (clock_monotonic_ns() - u->last_said_ns >= heartbeat_ns)
-        return put_heartbeat(u, out);
-    return false;
-}
 
 /* ---- from the stream ---- */
 
@@ -306,12 +34,13 @@ static enum status put_message(void *ctx, uint64_t seq, const uint8_t *message, 
 {
     struct uplink *u = ctx;
     struct error err;
-    bool is_wanted = u->link && !is_refused(u);
+    bool is_wanted = u->link && !talk_is_given_up(u);
     enum status st = is_wanted ? outbox_add(&u->outbox, seq, message, len, &err) : STATUS_OK;
     if (st != STATUS_OK && !u->has_save)
         return st; /* it stays in the stream */
     if (st != STATUS_OK)
-        give_up(u, st, "the server was away for longer than the spool lasts; the file goes on");
+        talk_give_up(u, st,
+                     "the server was away for longer than the spool lasts; the file goes on");
     save_message(u, message, len);
     pthread_mutex_lock(&u->lock);
     u->state.taken_seq = seq;
@@ -357,8 +86,7 @@ static void wait_until(struct uplink *u, uint64_t until_ns)
 static void serve_link(struct uplink *u, uint64_t until_ns)
 {
     uint64_t now = clock_monotonic_ns();
-    bool is_heartbeat_due = now - u->last_said_ns >= heartbeat_ns;
-    if (u->is_current && (is_batch_waiting(u) || u->is_all_taken || is_heartbeat_due))
+    if (talk_has_something_to_say(u, now))
         link_want_write(u->link);
     if (u->is_current && now - u->last_heard_ns >= silence_ns) {
         u->last_heard_ns = now;
@@ -379,7 +107,7 @@ static void *run(void *arg)
             u->is_all_taken = take(u) && closing;
             next_take_ns = now + u->options.interval_ns;
         }
-        bool has_server = u->link && !is_refused(u);
+        bool has_server = u->link && !talk_is_given_up(u);
         if (closing && (u->is_done || !has_server || now >= deadline_ns))
             return NULL;
         uint64_t until_ns = closing && deadline_ns < next_take_ns ? deadline_ns : next_take_ns;
@@ -412,10 +140,10 @@ static enum status open_link(struct uplink *u, struct error *err)
     struct url url;
     char token[256] = "";
     struct wire_bytes given = u->options.hello.token;
-    struct link_events events = {.on_open = on_open,
-                                 .on_down = on_down,
-                                 .next_message = next_message,
-                                 .on_message = on_message,
+    struct link_events events = {.on_open = talk_on_open,
+                                 .on_down = talk_on_down,
+                                 .next_message = talk_next_message,
+                                 .on_message = talk_on_message,
                                  .ctx = u};
     enum status st = url_parse(&url, u->options.server_url, err);
     if (st != STATUS_OK)
