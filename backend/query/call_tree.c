@@ -6,10 +6,12 @@
 
 #include "backend/query/call_index.h"
 #include "backend/query/flame.h"
+#include "backend/query/merge.h"
 #include "common/base/array.h"
 
 enum {
     DEFAULT_NODES = 200000,
+    MAX_LEAD = 64,          /* rows looked at when going round is weighed */
     MAX_RECURSION = 2000,   /* boxes of one group below each other */
     PENDING = 1 << 16,      /* this box's children are not made yet */
     EDGE_NONE = UINT32_MAX, /* the box's own edge: none */
@@ -18,10 +20,11 @@ enum {
 /* One call of the walk within a group of functions that call each other. */
 struct frame {
     uint32_t node, row;
-    uint32_t via;      /* edge it came by */
-    uint64_t old_mark; /* of that edge */
-    bool was_on_path;  /* that edge, before */
-    bool is_repeating; /* second pass over the edges: those on the path already */
+    uint32_t via;                          /* edge it came by */
+    uint64_t old_mark;                     /* of that edge */
+    bool was_on_path;                      /* that edge, before */
+    enum { LEADING, NEW, REPEATING } pass; /* over the edges, in this order */
+    double widest_new; /* of the calls not on the path yet, when the box began */
     size_t edge;       /* next to try */
     double cap, left;  /* width it may take, width not yet filled */
 };
@@ -32,6 +35,7 @@ struct builder {
     struct call_tree *tree;
     size_t max_nodes;
     double min_width;
+    bool goes_round_first; /* one of the two ways to order calls within a group */
     /* of the walk in hand; a row or edge is set up when `stamp` meets it */
     uint64_t stamp, fresh;
     uint64_t *edge_stamp, *row_stamp, *mark;
@@ -104,9 +108,11 @@ static enum status add_node(struct builder *b, uint32_t parent, uint32_t row, do
     return STATUS_OK;
 }
 
+/* A box that holds all of a call but a fiftieth is not called shared out: profiles disagree with
+ * themselves by more. */
 static uint32_t apportioned(double width, double whole)
 {
-    return width < whole * (1 - 1e-6) ? FLAME_APPORTIONED : 0;
+    return width < whole * 0.98 ? FLAME_APPORTIONED : 0;
 }
 
 /* Boxes for the calls of `row` that leave its group, when `amount` of its own time is placed
@@ -191,7 +197,10 @@ static enum status place_first(struct builder *b, double scale)
         if (!call_index_is_inner(x, f->row, e))
             continue;
         meet_edge(b, e, scale);
-        filled += edge_width(b, f, e, b->is_on_path[e]);
+        double width = edge_width(b, f, e, b->is_on_path[e]);
+        filled += width;
+        if (!b->is_on_path[e] && width > f->widest_new)
+            f->widest_new = width;
     }
     return filled < f->left ? place_own(b, f->left - filled, scale) : STATUS_OK;
 }
@@ -216,31 +225,79 @@ static enum status push(struct builder *b, uint32_t node, uint32_t row, uint32_t
     return place_first(b, scale);
 }
 
-/* The next child of the innermost box: true when one was begun. */
+/* The widest new call that going round from `row` leads to, through calls that are on the path. */
+static double find_lead(struct builder *b, uint32_t row, double scale)
+{
+    const struct call_index *x = &b->x;
+    uint32_t rows[MAX_LEAD] = {row};
+    size_t len = 1;
+    double lead = 0;
+    for (size_t i = 0; i < len; i++) {
+        uint32_t v = rows[i];
+        for (size_t e = x->first[v]; e < x->first[v + 1]; e++) {
+            if (x->time[e] * scale < b->min_width)
+                break;
+            uint32_t w = x->callee[e];
+            if (!call_index_is_inner(x, v, e) || (b->depth[w] && !x->may_recur[w]))
+                continue;
+            meet_edge(b, e, scale);
+            if (!b->is_on_path[e]) {
+                if (!b->is_dead[e] && b->budget[e] > lead)
+                    lead = b->budget[e];
+                continue;
+            }
+            size_t k = 0;
+            while (k < len && rows[k] != w)
+                k++;
+            if (k == len && len < MAX_LEAD && !b->is_repeat_dead[e])
+                rows[len++] = w;
+        }
+    }
+    return lead;
+}
+
+/* Going round comes before a new call when it leads to a wider one that fits in here: the inner
+ * run of a recursive function is where its narrower calls belong. */
+static bool is_leading(struct builder *b, const struct frame *f, size_t e, double scale)
+{
+    double lead = find_lead(b, b->x.callee[e], scale);
+    return (lead < f->left ? lead : f->left) > (f->widest_new < f->left ? f->widest_new : f->left);
+}
+
+/* The width for this edge in the pass in hand; 0 = not now. */
+static double width_now(struct builder *b, struct frame *f, size_t e, double scale)
+{
+    if (!call_index_is_inner(&b->x, f->row, e))
+        return 0;
+    meet_edge(b, e, scale);
+    bool is_round = f->pass != NEW;
+    if (f->pass == REPEATING && b->is_on_path[e] && b->mark[e] >= b->fresh)
+        b->tree->nodes[f->node].flags |= FLAME_FOLDED;
+    double width = edge_width(b, f, e, is_round);
+    if (f->pass == LEADING && width >= b->min_width &&
+        !(b->goes_round_first && is_leading(b, f, e, scale)))
+        return 0;
+    return width;
+}
+
+/* The next child of the innermost box: `*is_down` when one was begun. */
 static enum status step_down(struct builder *b, double scale, bool *is_down)
 {
     const struct call_index *x = &b->x;
     *is_down = false;
     struct frame *f = &b->frames[b->frames_len - 1];
     for (;;) {
-        if (f->edge == x->first[f->row + 1]) {
-            if (f->is_repeating)
+        bool is_pass_over = f->edge == x->first[f->row + 1] ||
+                            x->time[f->edge] * scale < b->min_width; /* the rest is narrower */
+        if (is_pass_over) {
+            if (f->pass == REPEATING)
                 return STATUS_OK;
-            f->is_repeating = true;
+            f->pass++;
             f->edge = x->first[f->row];
             continue;
         }
         size_t e = f->edge++;
-        if (x->time[e] * scale < b->min_width) {
-            f->edge = x->first[f->row + 1]; /* the rest is narrower still */
-            continue;
-        }
-        if (!call_index_is_inner(x, f->row, e))
-            continue;
-        meet_edge(b, e, scale);
-        double width = edge_width(b, f, e, f->is_repeating);
-        if (b->is_on_path[e] && f->is_repeating && b->mark[e] >= b->fresh)
-            b->tree->nodes[f->node].flags |= FLAME_FOLDED;
+        double width = width_now(b, f, e, scale);
         if (width < b->min_width || f->left < b->min_width || b->frames_len >= MAX_RECURSION)
             continue;
         uint32_t node;
@@ -385,6 +442,83 @@ static enum status grow(struct builder *b)
     return st;
 }
 
+/* The widest tree that fits max_nodes. */
+static enum status grow_to_fit(struct builder *b, double min_fraction)
+{
+    /* A millionth of the whole is far below a pixel. */
+    b->min_width = b->x.sum * (min_fraction > 1e-6 ? min_fraction : 1e-6);
+    for (;;) {
+        enum status st = grow(b);
+        if (st != STATUS_TOO_LARGE || b->min_width > b->x.sum)
+            return st;
+        b->min_width *= 4;
+    }
+}
+
+/* How far the outermost boxes of all functions are from their totals, in sum. */
+static enum status disagreement(const struct builder *b, double *sum)
+{
+    const struct call_tree *t = b->tree;
+    struct merge_tree view = {.len = t->len};
+    uint32_t *outer = NULL;
+    double *width = calloc(b->x.rows ? b->x.rows : 1, sizeof(*width));
+    view.parent = malloc(t->len * sizeof(*view.parent));
+    view.function = malloc(t->len * sizeof(*view.function));
+    enum status st = width && view.parent && view.function ? STATUS_OK : STATUS_NO_MEMORY;
+    for (size_t i = 0; st == STATUS_OK && i < t->len; i++) {
+        view.parent[i] = t->nodes[i].parent;
+        view.function[i] = t->nodes[i].function;
+    }
+    if (st == STATUS_OK)
+        st = merge_tree_outer(&view, b->x.rows, &outer);
+    for (size_t i = 1; st == STATUS_OK && i < t->len; i++)
+        width[t->nodes[i].function] += outer[i] ? 0 : t->nodes[i].total;
+    *sum = 0;
+    for (size_t r = 0; st == STATUS_OK && r < b->x.rows; r++)
+        *sum += fabs(width[r] - b->x.total[r]);
+    free(outer);
+    free(width);
+    merge_tree_deinit(&view);
+    return st;
+}
+
+static bool has_recursion(const struct call_index *x)
+{
+    for (size_t g = 0; g < x->groups; g++) {
+        if (x->is_recursive[g])
+            return true;
+    }
+    return false;
+}
+
+/* Within a group a call graph does not tell the order of calls. Both ways to guess it are tried;
+ * the one that agrees better with the functions' totals stays. */
+static enum status grow_best(struct builder *b, double min_fraction)
+{
+    enum status st = grow_to_fit(b, min_fraction);
+    if (st != STATUS_OK || !has_recursion(&b->x))
+        return st;
+    double plain_sum = 0;
+    double round_sum = 0;
+    double plain_min = b->min_width;
+    struct call_tree plain = *b->tree;
+    st = disagreement(b, &plain_sum);
+    *b->tree = (struct call_tree){0};
+    b->goes_round_first = true;
+    if (st == STATUS_OK)
+        st = grow_to_fit(b, min_fraction);
+    if (st == STATUS_OK)
+        st = disagreement(b, &round_sum);
+    if (st == STATUS_OK && round_sum < plain_sum) {
+        free(plain.nodes);
+        return STATUS_OK;
+    }
+    free(b->tree->nodes);
+    *b->tree = plain;
+    b->min_width = plain_min;
+    return st;
+}
+
 /* Rows become functions; a box's self is what its children leave. */
 static void finish(struct builder *b)
 {
@@ -411,15 +545,8 @@ enum status call_tree_build(struct call_tree *out, const struct profile *p, doub
     enum status st = call_index_init(&b.x, b.graph);
     if (st == STATUS_OK && !builder_init(&b))
         st = STATUS_NO_MEMORY;
-    /* A millionth of the whole is far below a pixel. */
-    b.min_width = b.x.sum * (min_fraction > 1e-6 ? min_fraction : 1e-6);
-    while (st == STATUS_OK) {
-        st = grow(&b);
-        if (st != STATUS_TOO_LARGE)
-            break;
-        b.min_width *= 4;
-        st = b.min_width > b.x.sum ? STATUS_TOO_LARGE : STATUS_OK;
-    }
+    if (st == STATUS_OK)
+        st = grow_best(&b, min_fraction);
     if (st == STATUS_OK) {
         finish(&b);
         *out = tree;

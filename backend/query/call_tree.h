@@ -6,7 +6,8 @@
  *   as far as the numbers agree with each other;
  * - is bounded: boxes narrower than `min_fraction` are not made, nor more than `max_nodes`, and
  *   recursion goes round a cycle only while that leads to a call not seen on the path.
- * Boxes whose width had to be shared out are flagged. docs/profile-model.md tells the method. */
+ * Boxes whose width had to be shared out (more than 2 % of it stands elsewhere) are flagged.
+ * docs/profile-model.md tells the method. */
 
 #include <stddef.h>
 #include <stdint.h>
