@@ -20,6 +20,19 @@ extern const struct format format_firefox;
 extern const struct format format_tracemalloc;
 extern const struct format format_lprof;
 extern const struct format format_ystat;
+extern const struct format format_pyinstrument_session;
+extern const struct format format_pyinstrument_json;
+extern const struct format format_pyinstrument_html_json;
+extern const struct format format_tachyon_jsonl;
+extern const struct format format_tachyon_flamegraph_html;
+extern const struct format format_dhat;
+extern const struct format format_heapsnapshot;
+extern const struct format format_stackprof;
+extern const struct format format_scalene;
+extern const struct format format_pytest_benchmark;
+extern const struct format format_csv;
+extern const struct format format_json;
+extern const struct format format_svg;
 
 static const struct format *const format_rows[] = {
     &format_pstats,
@@ -38,4 +51,17 @@ static const struct format *const format_rows[] = {
     &format_tracemalloc,
     &format_lprof,
     &format_ystat,
+    &format_pyinstrument_session,
+    &format_pyinstrument_json,
+    &format_pyinstrument_html_json,
+    &format_tachyon_jsonl,
+    &format_tachyon_flamegraph_html,
+    &format_dhat,
+    &format_heapsnapshot,
+    &format_stackprof,
+    &format_scalene,
+    &format_pytest_benchmark,
+    &format_csv,
+    &format_json,
+    &format_svg,
 };
