@@ -311,19 +311,32 @@ static struct timespec deadline_in(uint64_t ns)
                              .tv_nsec = (long)(at % 1000000000)};
 }
 
+/* With e->lock held. Everything there, samples and points too; nobody writing. */
+static bool is_readable(const struct entry *e, bool may_pass)
+{
+    return e->profile && !e->is_stripped && !e->is_written && (e->writers_waiting == 0 || may_pass);
+}
+
 enum status entry_read_lock(struct library *l, struct entry *e, struct error *err)
 {
     struct timespec patience = deadline_in((uint64_t)YIELD_MS * 1000000);
-    pthread_mutex_lock(&e->lock);
-    enum status st = make_present(l, e, err);
     bool may_pass = false;
-    while (st == STATUS_OK && (e->is_written || (e->writers_waiting > 0 && !may_pass))) {
-        if (e->is_written)
-            pthread_cond_wait(&e->changed, &e->lock);
-        else
-            may_pass = pthread_cond_timedwait(&e->changed, &e->lock, &patience) == ETIMEDOUT;
-        if (!e->profile)
+    pthread_mutex_lock(&e->lock);
+    e->last_held_ns = clock_monotonic_ns();
+    enum status st = make_present(l, e, err);
+    while (st == STATUS_OK && !is_readable(e, may_pass)) {
+        if (!e->profile) {
             st = make_present(l, e, err); /* a failed commit has taken it away */
+        } else if (e->is_stripped) {
+            e->last_held_ns = clock_monotonic_ns();
+            pthread_mutex_unlock(&e->lock);
+            st = unstrip(l, e, err);
+            pthread_mutex_lock(&e->lock);
+        } else if (e->is_written) {
+            pthread_cond_wait(&e->changed, &e->lock);
+        } else {
+            may_pass = pthread_cond_timedwait(&e->changed, &e->lock, &patience) == ETIMEDOUT;
+        }
     }
     if (st == STATUS_OK)
         e->readers++;

@@ -50,7 +50,9 @@ struct entry {
     struct profile *profile; /* NULL = not read yet */
     unsigned readers, writers_waiting;
     bool is_written, is_loading;
-    bool is_damaged; /* what is stored could only be read in part */
+    bool is_damaged;  /* what is stored could only be read in part */
+    bool is_stripped; /* its samples and points are on disk only: enough to go on appending */
+    uint64_t last_held_ns;
     bool is_deleted;
     enum library_state state;
     struct progress progress;
@@ -60,6 +62,7 @@ struct library {
     char *path;
     bool is_read_only;
     uint64_t resident_limit;
+    uint64_t unseen_after_ns; /* a live session not held for so long may be stripped */
     struct library_retention retention;
     int lock_fd;
     sqlite3 *write_db;
@@ -115,6 +118,15 @@ void entry_write_unlock(struct entry *e);
 
 /* Sets state and progress, and wakes those who wait for a change. */
 void entry_publish(struct entry *e, enum library_state state, const struct progress *progress);
+
+/* ---- strip.c: live sessions that nobody looks at, when memory is short ---- */
+
+/* With the write lock held, in the course of an append: frees what later batches do not build on,
+ * if memory is short and nobody has looked lately. */
+void strip_if_unseen(struct library *l, struct entry *e);
+/* Reads everything again. Without any lock of the entry. */
+enum status unstrip(struct library *l, struct entry *e, struct error *err);
+uint64_t strip_batch_samples(const struct wire_batch *batch);
 
 /* ---- load.c ---- */
 enum status load_head(struct profile *p, const uint8_t *hello, size_t len, const char *format,

@@ -143,11 +143,11 @@ static enum status resume(struct library *l, struct entry *e, uint64_t *next_seq
     if (e->state == LIBRARY_COMPLETE || e->state == LIBRARY_IMPORTED)
         return error_set(err, STATUS_EXISTS, "session %s has ended", e->id);
     /* What the next batches build on must be there, whole. */
-    enum status st = entry_read_lock(l, e, err);
+    enum status st = entry_write_lock(l, e, err);
     if (st != STATUS_OK)
         return st;
     bool is_damaged = e->is_damaged;
-    entry_read_unlock(e);
+    entry_write_unlock(e);
     if (is_damaged)
         return error_set(err, STATUS_CORRUPT, "session %s is damaged in the store", e->id);
     if (e->state != LIBRARY_LIVE)
@@ -229,17 +229,18 @@ static enum status apply(struct library *l, struct entry *e, const struct wire_b
     if (st != STATUS_OK)
         return st;
     st = apply_batch(e->profile, batch, err);
-    size_t size = profile_size(e->profile);
     if (st == STATUS_OK) {
         progress->next_seq++;
         progress->revision++;
         progress->duration_ns = e->profile->duration_ns;
-        progress->samples = describe_samples(e->profile);
-        progress->shapes = describe_shapes(e->profile);
+        progress->samples += strip_batch_samples(batch);
+        progress->shapes |= describe_shapes(e->profile);
         uint64_t rss = describe_batch_rss(e->profile, batch);
         if (rss > progress->peak_rss_bytes)
             progress->peak_rss_bytes = rss;
+        strip_if_unseen(l, e);
     }
+    size_t size = profile_size(e->profile);
     entry_write_unlock(e);
     cache_count_size(l, e, size);
     return st;
@@ -253,6 +254,7 @@ static void forget_uncommitted(struct library *l, struct entry *e)
     profile_free(e->profile);
     pthread_mutex_lock(&e->lock);
     e->profile = NULL;
+    e->is_stripped = false;
     e->progress.revision++; /* what readers saw is no longer so */
     pthread_mutex_unlock(&e->lock);
     entry_write_unlock(e);

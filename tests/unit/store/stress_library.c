@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "backend/model/apply.h"
+#include "backend/store/inside.h"
 #include "backend/store/library.h"
 #include "common/base/clock.h"
 #include "common/base/ident.h"
@@ -174,6 +175,7 @@ int main(void)
     struct library_options options = {.path = folder.path, .resident_bytes = 64 << 10};
     if (library_open(&library, &options, &err) != STATUS_OK)
         fail("open", err.text);
+    library->unseen_after_ns = 20000; /* live sessions lose their samples to the disk, too */
     for (unsigned i = 0; i < SESSIONS; i++) {
         char id[17];
         uint64_t next_seq = 0;

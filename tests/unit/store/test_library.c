@@ -256,6 +256,35 @@ Test(library, keeps_no_more_profiles_in_memory_than_allowed)
     library_close(l);
 }
 
+/* With no memory allowed at all every live session keeps its samples on disk alone. */
+Test(library, reads_back_the_samples_of_a_live_session_that_memory_did_not_hold)
+{
+    struct error err = {0};
+    struct library *l = NULL;
+    struct library_stats stats;
+    struct library_hold hold;
+    struct library_options options = {.path = folder.path, .resident_bytes = 1};
+    cr_assert_eq(library_open(&l, &options, &err), STATUS_OK, "%s", err.text);
+    record(l, 2);
+    library_stats(l, &stats);
+    uint64_t before = stats.resident_bytes;
+    record(l, 400);
+    library_stats(l, &stats);
+    cr_assert_lt(stats.resident_bytes, before + 398 * MADE_SAMPLES * 20);
+    check(l, 400, LIBRARY_LIVE);
+    cr_assert_eq(append(l, 401), STATUS_OK);
+    check(l, 401, LIBRARY_LIVE);
+    cr_assert_eq(library_hold(l, id, &hold, &err), STATUS_OK);
+    cr_assert_eq(hold.profile->sets[0].len, 401 * MADE_SAMPLES);
+    library_release(l, &hold);
+    struct library_row row;
+    cr_assert_eq(library_row(l, id, &row, NULL), STATUS_OK);
+    cr_assert_eq(row.samples, 401 * MADE_SAMPLES);
+    cr_assert_str_eq(row.shapes, "stacks,series");
+    library_row_deinit(&row);
+    library_close(l);
+}
+
 Test(library, lists_newest_first_in_pages)
 {
     struct library *l = open_library();
