@@ -1,9 +1,12 @@
 // The pictures of the README and the tour, from a real profile of programs/shop.py.
 //
-//   node screenshots.mjs --heliograph PATH --out DIR
+//   node screenshots.mjs --heliograph PATH --out DIR [--all]
+//
+// --all: every view in both themes on a desk and in a hand, to be looked at; otherwise only those
+// that the documents show.
 
 import { spawn } from "node:child_process";
-import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -17,19 +20,22 @@ const { launch, openPage, ROOT } = await import("./support/browser.mjs");
 const { until } = await import("./support/mocked.mjs");
 
 const { values: options } = parseArgs({
-  options: { heliograph: { type: "string" }, out: { type: "string" }, program: { type: "string", default: "tests/browser/programs/shop.py" } },
+  options: { heliograph: { type: "string" }, out: { type: "string" }, all: { type: "boolean", default: false }, program: { type: "string", default: "tests/browser/programs/shop.py" } },
 });
 if (!options.heliograph || !options.out) {
   console.error("usage: node screenshots.mjs --heliograph PATH --out DIR [--program FILE]");
   process.exit(2);
 }
 
+const SHOWN = new Set(["live", "flame-light", "sunburst-dark", "sunburst-light-phone", "table-light", "memory-dark", "threads-light"]);
+// Not a shim that starts others first.
+const PYTHON = existsSync("/usr/bin/python3") ? "/usr/bin/python3" : "python3";
 const DESKTOP = { width: 1280, height: 800 };
 const PHONE = { width: 390, height: 844 };
 
 /** name, what the address says, and what is done before the picture is taken. */
 const PICTURES = [
-  ["sunburst", "", (page) => hover(page, ".sunburst-stage", 0.5, 0.3)],
+  ["sunburst", "", (page) => hover(page, ".sunburst-stage", 0.64, 0.42)],
   ["flame", "view=flame", (page) => hover(page, ".flame-stage", 0.2, 0.28)],
   ["search", "view=flame&q=password"],
   ["table", "view=table"],
@@ -47,7 +53,7 @@ const folder = mkdtempSync(join(tmpdir(), "heliograph-pictures-"));
 let said = "";
 const child = spawn(
   resolve(options.heliograph),
-  ["run", "--no-open", "--store", join(folder, "store.db"), "--", "python3", options.program],
+  ["run", "--no-open", "--store", join(folder, "store.db"), "--", PYTHON, options.program],
   { cwd: ROOT, stdio: ["ignore", "pipe", "pipe"] },
 );
 for (const stream of [child.stdout, child.stderr]) stream.on("data", (chunk) => (said += chunk));
@@ -72,6 +78,7 @@ try {
 }
 
 async function take(name, url, address, size, theme, before) {
+  if (!options.all && !SHOWN.has(name)) return;
   const page = await openPage(browser, url + (address ? `#${address}` : ""), { ...size, theme });
   await page.locator("main").waitFor();
   await page.waitForTimeout(1200);

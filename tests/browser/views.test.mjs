@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { test } from "node:test";
 
 import { pixelAt } from "./support/browser.mjs";
@@ -270,8 +271,9 @@ test("keys: 1 to 7 choose the views, ? shows the help, t the theme", async (t) =
   await page.keyboard.press("?");
   await page.getByRole("heading", { name: "Getting around" }).first().waitFor();
   await page.keyboard.press("Escape");
+  await page.getByRole("dialog").waitFor({ state: "hidden" });
   await page.keyboard.press("t");
-  assert.equal(await page.evaluate(() => document.documentElement.dataset.theme), "dark");
+  await until(() => page.evaluate(() => document.documentElement.dataset.theme === "dark"), "the dark theme");
 });
 
 test("share: the link that is copied opens the same view", async (t) => {
@@ -295,3 +297,21 @@ test("export: the picture is saved as PNG and the server's formats are offered",
   await page.getByRole("menuitem", { name: /PNG/ }).click();
   assert.equal((await download).suggestedFilename(), "run24-flame.png");
 });
+
+for (const view of ["flame", "sunburst"])
+  test(`export: the ${view} is saved as SVG, hostile names and all, as well-formed XML`, async (t) => {
+    const page = await on.open(t, `/p/hostile#view=${view}`);
+    await page.locator(".legend button").first().waitFor();
+    await page.getByRole("button", { name: "Export", exact: true }).click();
+    const download = page.waitForEvent("download");
+    await page.getByRole("menuitem", { name: /SVG/ }).click();
+    const svg = readFileSync(await (await download).path(), "utf8");
+    const root = await page.evaluate((text) => {
+      const parsed = new DOMParser().parseFromString(text, "image/svg+xml");
+      return { name: parsed.documentElement.nodeName, scripts: parsed.querySelectorAll("script, img, foreignObject").length, text: parsed.documentElement.textContent };
+    }, svg);
+    assert.equal(root.name, "svg");
+    assert.equal(root.scripts, 0);
+    assert.match(root.text, /<\/script><script>/);
+    assert.ok(svg.length < 100_000);
+  });

@@ -1,5 +1,5 @@
 import type { Tokens } from "./colours";
-import { byteTicks, niceTicks, timeTicks, toPixel, type Scale } from "./scale";
+import { byteTicks, niceTicks, timeTicks, toPixel, typicalStep, type Scale } from "./scale";
 
 export interface PlotLine {
   t: readonly number[];
@@ -36,6 +36,8 @@ export interface PlotScene {
 }
 
 export const PLOT_BOTTOM = 18;
+/** Steps without a point that make a gap. */
+const HELD_FROM = 2.5;
 
 export interface PlotScales {
   x: Scale;
@@ -132,11 +134,21 @@ function drawLine(
   if (count === 0) return;
   const px = (i: number) => toPixel(x, line.t[i] as number);
   const py = (v: number) => toPixel(y, v);
+  // A series that is only told when it changes has gaps: it held its value there.
+  const step = line.min ? Number.POSITIVE_INFINITY : typicalStep(line.t);
+  const curve = () => {
+    for (let i = 0; i < count; i++) {
+      const t = line.t[i] as number;
+      if (i > 0 && t - (line.t[i - 1] as number) > HELD_FROM * step)
+        context.lineTo(toPixel(x, t - step), py(line.v[i - 1] as number));
+      context.lineTo(px(i), py(line.v[i] as number));
+    }
+  };
   context.lineJoin = "round";
   if (line.isArea) {
     context.beginPath();
     context.moveTo(px(0), bottom);
-    for (let i = 0; i < count; i++) context.lineTo(px(i), py(line.v[i] as number));
+    curve();
     context.lineTo(px(count - 1), bottom);
     context.closePath();
     const shade = context.createLinearGradient(0, 0, 0, bottom);
@@ -161,7 +173,7 @@ function drawLine(
   context.lineWidth = line.isArea ? 1.75 : 1.2;
   context.globalAlpha = line.axis === "right" ? 0.75 : 1;
   context.beginPath();
-  for (let i = 0; i < count; i++) context.lineTo(px(i), py(line.v[i] as number));
+  curve();
   if (count === 1) context.lineTo(px(0) + 1, py(line.v[0] as number));
   context.stroke();
   context.globalAlpha = 1;

@@ -69,3 +69,12 @@ export function lastNotAfter(sorted: readonly number[], x: number): number {
   }
   return lo - 1;
 }
+
+/** The lower quartile of the distances between moments: how often a series is told. */
+export function typicalStep(t: readonly number[]): number {
+  const steps: number[] = [];
+  const stride = Math.max(1, Math.floor(t.length / 500));
+  for (let i = 1; i < t.length; i += stride) steps.push((t[i] as number) - (t[i - 1] as number));
+  steps.sort((a, b) => a - b);
+  return steps[Math.floor(steps.length / 4)] ?? 0;
+}

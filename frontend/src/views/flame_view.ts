@@ -1,5 +1,6 @@
 import { FlamePainter, rowHeightFor, type FlameScene } from "../canvas/flame_painter";
 import { clampDomain, hitTest, zoomDomain, type Domain } from "../canvas/flame_layout";
+import { flameSvg } from "../canvas/svg";
 import { neighbour, type FlameModel } from "../model/flame_model";
 import { depthBelow, extentOf, functionOf, pathOf, type Box } from "../model/tree";
 import { el, fill, frameGate, icon, onResize, wantsLessMotion } from "../widgets/dom";
@@ -9,6 +10,7 @@ import { boxTooltip, ChartFrame, rootOf } from "./chart";
 import type { Actions, Shared, View } from "./view";
 
 const MOVE_MS = 260;
+const SVG_WIDTH = 1400;
 
 /** Boxes stacked by depth, as wide as what they cost. */
 export class FlameView implements View {
@@ -111,6 +113,11 @@ export class FlameView implements View {
 
   picture(): HTMLCanvasElement {
     return this.base;
+  }
+
+  drawing(): string | null {
+    const scene = this.scene();
+    return scene && this.shared ? flameSvg(scene, this.shared.tokens, SVG_WIDTH) : null;
   }
 
   stepBack(): boolean {

@@ -6,6 +6,8 @@ import { isBytes, momentTime, peakOf, plotOf, plotRange, seriesColour, seriesOrd
 import { TimePlot, valueAt } from "./time_plot";
 import type { Actions, Shared, View } from "./view";
 
+const FEW_KEYS = 4;
+
 /** Every series there is: of the tree and of each process, to be switched on and off. */
 export class MemoryView implements View {
   readonly element = el("div", { class: "view" });
@@ -60,20 +62,26 @@ export class MemoryView implements View {
     if (key === this.keysKey) return;
     this.keysKey = key;
     const focused = (document.activeElement as HTMLElement | null)?.dataset["key"];
-    fill(
-      this.keys,
-      ...all.map((c) => {
-        const box = el("input", { type: "checkbox", "data-key": c.key });
-        box.checked = c.isOn;
-        box.addEventListener("change", () => {
-          this.switched.set(c.key, box.checked);
-          if (this.shared) this.update(this.shared);
-        });
-        const swatch = el("span", { class: "swatch" });
-        swatch.style.background = c.colour;
-        return el("label", {}, box, swatch, seriesTitle(c.series, shared));
-      }),
-    );
+    const isOpen = this.keys.querySelector("details")?.open ?? false;
+    const label = (c: (typeof all)[number]) => {
+      const box = el("input", { type: "checkbox", "data-key": c.key });
+      box.checked = c.isOn;
+      box.addEventListener("change", () => {
+        this.switched.set(c.key, box.checked);
+        if (this.shared) this.update(this.shared);
+      });
+      const swatch = el("span", { class: "swatch" });
+      swatch.style.background = c.colour;
+      return el("label", {}, box, swatch, seriesTitle(c.series, shared));
+    };
+    const near = all.filter((c) => isOfTree(c.series));
+    const far = all.filter((c) => !isOfTree(c.series));
+    const isFew = far.length <= FEW_KEYS || near.length === 0;
+    const details = isFew
+      ? null
+      : el("details", {}, el("summary", {}, `Of each process (${far.length})`), ...far.map(label));
+    if (details) details.open = isOpen;
+    fill(this.keys, ...near.map(label), ...(isFew ? far.map(label) : [details]));
     if (focused) this.keys.querySelector<HTMLElement>(`[data-key="${CSS.escape(focused)}"]`)?.focus();
   }
 
@@ -121,9 +129,12 @@ export class MemoryView implements View {
   }
 }
 
+function isOfTree(series: SeriesData): boolean {
+  return series.process === null || series.process === undefined;
+}
+
 /** Of one process alone, what the tree says too is not said again. */
 function withoutEchoes(all: readonly SeriesData[]): SeriesData[] {
-  const isOfTree = (s: SeriesData) => s.process === null || s.process === undefined;
   const processes = new Set(all.filter((s) => !isOfTree(s)).map((s) => s.process));
   if (processes.size > 1) return [...all];
   const known = new Set(all.filter(isOfTree).map((s) => s.name));
@@ -132,9 +143,9 @@ function withoutEchoes(all: readonly SeriesData[]): SeriesData[] {
 
 /** Bytes of the whole tree; of each process where there is no tree. */
 function isUsual(series: SeriesData, all: readonly SeriesData[]): boolean {
-  const hasTree = all.some((s) => (s.process === null || s.process === undefined) && isBytes(s));
+  const hasTree = all.some((s) => isOfTree(s) && isBytes(s));
   if (!all.some(isBytes)) return true;
-  return isBytes(series) && series.name !== "swap" && (!hasTree || series.process === null || series.process === undefined);
+  return isBytes(series) && series.name !== "swap" && (!hasTree || isOfTree(series));
 }
 
 function emptyCard(shared: Shared): HTMLElement {

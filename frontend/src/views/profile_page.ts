@@ -280,6 +280,12 @@ export class ProfilePage {
       ([, , needs]) => !needs.length || needs.some((shape) => shapes.includes(shape)),
     ).map(([format, label]) => ({ label, href: this.source.exportUrl(format) }));
     const picture = this.view?.view.picture?.();
+    const view = this.view?.view;
+    if (view?.drawing)
+      items.unshift({
+        label: "This picture as SVG",
+        run: () => saveFile(`${this.source.id}-${this.shared.state.view}.svg`, new Blob([view.drawing?.() ?? ""], { type: "image/svg+xml" })),
+      });
     if (picture) items.unshift({ label: "This picture as PNG", run: () => this.savePicture(picture) });
     items.push({ label: "Print", run: () => window.print() });
     return items;

@@ -1,5 +1,6 @@
 import { angleOf, mixFrames, ringAt, ringRadius, type SunburstFrame } from "../canvas/sunburst_layout";
 import { SunburstPainter, type SunburstScene } from "../canvas/sunburst_painter";
+import { sunburstSvg } from "../canvas/svg";
 import { safeName } from "../canvas/text";
 import { neighbour } from "../model/flame_model";
 import { boxAt, depthBelow, extentOf, functionOf, pathOf, rangeWithin, widthOf, type Box } from "../model/tree";
@@ -113,6 +114,12 @@ export class SunburstView implements View {
 
   picture(): HTMLCanvasElement {
     return this.base;
+  }
+
+  drawing(): string | null {
+    const scene = this.scene();
+    const flame = this.shared?.flame;
+    return scene && flame && this.shared ? sunburstSvg(scene, this.shared.tokens, (w) => flame.shareText(w)) : null;
   }
 
   stepBack(): boolean {

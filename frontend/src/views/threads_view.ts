@@ -4,6 +4,7 @@ import { token } from "../canvas/colours";
 import { formatCount, formatPercent } from "../model/format";
 import { el, fill, onResize } from "../widgets/dom";
 import { stateCard } from "../widgets/notice";
+import { momentTime } from "./series_plot";
 import type { Actions, Shared, View } from "./view";
 
 const STATES = [
@@ -23,6 +24,7 @@ interface Row {
 /** What each thread did over time: who held the interpreter is seen at a glance. */
 export class ThreadsView implements View {
   readonly element = el("div", { class: "view" });
+  private readonly axis = el("div", { class: "threads-axis number", "aria-hidden": "true" }, el("span"), el("span"), el("span"));
   private readonly list = el("ul");
   private readonly body: HTMLElement;
   private readonly message = el("div", { class: "stage", hidden: true });
@@ -33,7 +35,7 @@ export class ThreadsView implements View {
   private width = 0;
 
   constructor(private readonly actions: Actions) {
-    this.body = el("div", { class: "threads-view" }, this.list);
+    this.body = el("div", { class: "threads-view" }, this.axis, this.list);
     this.element.append(el("div", { class: "stage" }, this.body, this.message), this.legend);
     onResize(this.list, this.abort.signal, (width) => {
       this.width = width;
@@ -58,6 +60,8 @@ export class ThreadsView implements View {
       return;
     }
     this.updateLegend();
+    const { t0, t1 } = shared.activity ?? { t0: 0, t1: 1 };
+    [...this.axis.children].forEach((mark, i) => (mark.textContent = momentTime(t0 + ((t1 - t0) * i) / 2, t1 - t0)));
     const seen = new Set<number>();
     for (const one of threads) {
       seen.add(one.thread);

@@ -21,6 +21,8 @@ export interface View {
   destroy(): void;
   /** The picture, for export; null when the view is not one. */
   picture?(): HTMLCanvasElement | null;
+  /** The same as an SVG document. */
+  drawing?(): string | null;
   /** Escape and Backspace, when the view has something to step back from. */
   stepBack?(): boolean;
 }

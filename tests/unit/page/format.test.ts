@@ -14,13 +14,13 @@ import {
 import { packageOf, PackageColours, SLOT_OTHER } from "../../../frontend/src/model/palette";
 import { safeName } from "../../../frontend/src/canvas/text";
 
-test("format: bytes are decimal and keep three digits", () => {
+test("format: bytes count in twos and keep three digits", () => {
   assert.equal(formatBytes(0), "0 B");
-  assert.equal(formatBytes(999), "999 B");
-  assert.equal(formatBytes(1536), "1.54 kB");
-  assert.equal(formatBytes(323387776), "323 MB");
-  assert.equal(formatBytes(-1048576), "−1.05 MB");
-  assert.equal(formatBytes(999_900), "1.00 MB");
+  assert.equal(formatBytes(1023), "1023 B");
+  assert.equal(formatBytes(1536), "1.50 KiB");
+  assert.equal(formatBytes(323387776), "308 MiB");
+  assert.equal(formatBytes(-1048576), "−1.00 MiB");
+  assert.equal(formatBytes(1023.9 * 1024), "1.00 MiB");
 });
 
 test("format: seconds choose their unit", () => {
@@ -45,7 +45,7 @@ test("format: counts, shares, places", () => {
   assert.equal(formatPlace("/a/json/__init__.py", 3), "json/__init__.py:3");
   assert.equal(formatPlace("~", 0), "built-in");
   assert.equal(formatAmount(1.5e9, "ns"), "1.50 s");
-  assert.equal(formatAmount(2048, "bytes"), "2.05 kB");
+  assert.equal(formatAmount(2048, "bytes"), "2.00 KiB");
   assert.equal(formatAmount(7, "count"), "7");
 });
 
