@@ -7,10 +7,14 @@ void pb_in_init(struct pb_in *pb, const uint8_t *data, size_t len, struct error 
 
 void pb_in_inside(struct pb_in *inner, const struct pb_in *outer, const struct pb_field *f)
 {
-    *inner = (struct pb_in){
-        .start = outer->start, .at = f->data, .end = f->data + f->len, .err = outer->err};
-    if (f->wire != PB_BYTES)
+    *inner =
+        (struct pb_in){.start = outer->start, .at = outer->at, .end = outer->at, .err = outer->err};
+    if (f->wire != PB_BYTES) {
         pb_in_fail(inner, STATUS_INVALID, "a number where a message belongs");
+        return;
+    }
+    inner->at = f->data;
+    inner->end = f->data + f->len;
 }
 
 void pb_in_fail(struct pb_in *pb, enum status status, const char *what)
