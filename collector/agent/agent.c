@@ -24,7 +24,7 @@ struct agent_process *agent_process;
 const struct ring_control *agent_control;
 struct agent_thread *volatile agent_turn_of;
 volatile uint64_t agent_code_epoch = 1;
-static _Atomic uint64_t *turns; /* in this process's slot */
+_Atomic uint64_t *agent_turns;
 
 static struct ring_control *control; /* the shared tables, writable */
 static char region_path[64];
@@ -140,7 +140,7 @@ AGENT_COLD static bool register_process(void)
         atomic_store(&row->definitions_used, RING_DEFINITION_UNIT); /* 0 means unknown */
         row->python_len = sizeof(agent_python.layout);
         memcpy(row->python, &agent_python.layout, sizeof(agent_python.layout));
-        turns = &row->turns;
+        agent_turns = &row->turns;
         agent_process->slot = slot;
         atomic_store_explicit(&row->state, RING_SLOT_READY, memory_order_release);
         atomic_fetch_add(&control->arrivals, 1);
@@ -326,11 +326,15 @@ AGENT_COLD static bool make_room(struct agent_thread *t)
 
 void agent_take_turn(struct agent_thread *t)
 {
-    ring_writer_put(&t->ring,
-                    ring_word(RING_TURN, RING_DOMAIN_OBJECT,
-                              atomic_fetch_add_explicit(turns, 1, memory_order_acq_rel) + 1),
-                    0, 0);
+    t->seen_turn = atomic_fetch_add_explicit(agent_turns, 1, memory_order_acq_rel) + 1;
+    ring_writer_put(&t->ring, ring_word(RING_TURN, RING_DOMAIN_OBJECT, t->seen_turn), 0, 0);
     agent_turn_of = t;
+}
+
+void agent_note_turn(struct agent_thread *t)
+{
+    t->seen_turn = atomic_load_explicit(agent_turns, memory_order_acquire);
+    ring_writer_put(&t->ring, ring_word(RING_AFTER, RING_DOMAIN_OBJECT, t->seen_turn), 0, 0);
 }
 
 AGENT_COLD struct agent_thread *agent_enter(struct agent_thread *t)

@@ -56,7 +56,8 @@ struct agent_thread {
 
     uint32_t slot, index;
     uint32_t is_degraded;
-    uint64_t lost; /* since the ring was full */
+    uint64_t lost;      /* since the ring was full */
+    uint64_t seen_turn; /* the turn that this ring last named */
     uint64_t every, random;
     uint64_t stalled_since_ns, stalled_heartbeat;
 
@@ -91,8 +92,9 @@ extern volatile int agent_mode; /* enum ring_mode; RING_OFF = every hook only pa
 extern struct agent_process *agent_process;
 extern const struct ring_control *agent_control;
 
-/* Who wrote last under the GIL, and how often that changed. */
+/* Who wrote last under the GIL, and how often that changed (in this process's slot). */
 extern struct agent_thread *volatile agent_turn_of;
+extern _Atomic uint64_t *agent_turns;
 extern volatile uint64_t agent_code_epoch; /* grows when a known code object is freed */
 
 /* ---- agent.c ---- */
@@ -101,6 +103,7 @@ extern volatile uint64_t agent_code_epoch; /* grows when a known code object is 
  * unrecorded (and counted, where a collector listens). For when agent_ready() says no. */
 struct agent_thread *agent_enter(struct agent_thread *t);
 void agent_take_turn(struct agent_thread *t);
+void agent_note_turn(struct agent_thread *t);
 void agent_count_lost(enum ring_kind kind, size_t size);
 void *agent_map(size_t size); /* wiped on fork; NULL when there is none */
 void agent_unmap(void *map, size_t size);
@@ -166,8 +169,12 @@ static inline void agent_begin(struct agent_thread *t, bool has_gil)
 {
     t->busy = AGENT_RECORDING;
     atomic_signal_fence(memory_order_seq_cst);
-    if (has_gil && AGENT_UNLIKELY(agent_turn_of != t))
-        agent_take_turn(t);
+    if (AGENT_LIKELY(has_gil)) {
+        if (AGENT_UNLIKELY(agent_turn_of != t))
+            agent_take_turn(t);
+    } else if (t->seen_turn != atomic_load_explicit(agent_turns, memory_order_relaxed)) {
+        agent_note_turn(t);
+    }
 }
 
 static inline void agent_end(struct agent_thread *t, enum agent_busy busy)

@@ -105,7 +105,7 @@ static uint32_t write_definition(uint64_t code)
     return (uint32_t)(at / RING_DEFINITION_UNIT);
 }
 
-uint32_t agent_code_define(uint64_t code)
+AGENT_COLD uint32_t agent_code_define(uint64_t code)
 {
     const struct python_layout *l = &agent_python.layout;
     if (!code || load_u64(code + l->object_type) != agent_python.code_type)
@@ -132,7 +132,7 @@ uint32_t agent_code_define(uint64_t code)
     return 0;
 }
 
-void agent_code_freed(uint64_t code)
+AGENT_COLD void agent_code_freed(uint64_t code)
 {
     uint32_t start = (uint32_t)((code >> 4) * UINT64_C(0x9e3779b97f4a7c15) >> 48);
     for (uint32_t i = 0; i < CODE_PROBES; i++) {

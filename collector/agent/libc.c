@@ -333,7 +333,7 @@ AGENT_API void free_aligned_sized(void *p, size_t alignment, size_t size)
     free(p);
 }
 
-static void *early_to_real(const uint8_t *old, size_t size)
+AGENT_COLD static void *early_to_real(const uint8_t *old, size_t size)
 {
     size_t old_size;
     memcpy(&old_size, old - 16, sizeof(old_size));

@@ -392,9 +392,6 @@ void agent_python_init(void)
     agent_python.layout_result = python_layout_init(&agent_python.layout, version,
                                                     find("_PyRuntime"), PYTHON_DEBUG_OFFSETS_MAX);
     agent_python.code_type = (uint64_t)(uintptr_t)find("PyCode_Type");
-    agent_python.has_stacks = agent_python.layout_result == PYTHON_LAYOUT_OK &&
-                              agent_python.attached && agent_python.code_type &&
-                              !agent_python.layout.is_free_threaded;
     agent_python.layout.version = version;
 }
 
@@ -438,6 +435,10 @@ static void hook_now(void)
     set_allocator(DOMAIN_OBJ, &obj);
     set_allocator(DOMAIN_MEM, &mem);
     is_hooked = true;
+    /* Only from here on is it noticed when a code object goes. */
+    agent_python.has_stacks = agent_python.layout_result == PYTHON_LAYOUT_OK &&
+                              agent_python.attached && agent_python.code_type &&
+                              !agent_python.layout.is_free_threaded;
 }
 
 void agent_python_hook(void)

@@ -12,7 +12,7 @@ static uint32_t slot_of(uint64_t address, uint32_t probe)
     return (uint32_t)((mixed >> 40) + probe) & (AGENT_WATCH_SLOTS - 1);
 }
 
-bool agent_watch_add(uint64_t address, bool is_code)
+AGENT_COLD bool agent_watch_add(uint64_t address, bool is_code)
 {
     uint64_t entry = address | (is_code ? 1 : 0);
     for (uint32_t i = 0; i < PROBES; i++) {
@@ -32,7 +32,7 @@ bool agent_watch_add(uint64_t address, bool is_code)
     return false;
 }
 
-bool agent_watch_remove(uint64_t address, bool *is_code)
+AGENT_COLD bool agent_watch_remove(uint64_t address, bool *is_code)
 {
     for (uint32_t i = 0; i < PROBES; i++) {
         _Atomic uint64_t *slot = &agent_process->watch[slot_of(address, i)];

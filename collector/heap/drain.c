@@ -79,6 +79,7 @@ static struct heap_process *add_process(struct heap *h, uint32_t slot)
     mappings_init(&p->mappings);
     map_init(&p->big);
     map_init(&p->owed);
+    map_init(&p->early);
     map_init(&p->code_of_definition);
     read_layout(p, row);
     p->has_layout = p->has_layout && p->definitions;
@@ -150,6 +151,7 @@ void heap_process_free(struct heap *h, struct heap_process *p)
     mappings_deinit(&p->mappings);
     map_deinit(&p->big);
     map_deinit(&p->owed);
+    map_deinit(&p->early);
     free(p->big_sizes);
     p->big_sizes = NULL;
     for (size_t i = 0; i < p->rings_len; i++) {
@@ -213,27 +215,36 @@ static void note_losses(struct heap *h, const struct heap_process *p, struct hea
     r->waits_seen = waits;
 }
 
-/* Reads up to `head`, or to the mark of the next turn when `one_turn`. */
+/* Where a mark puts the records behind it: in a turn, or after all of it that can be seen. */
+static bool turn_key(const struct ring_record *record, uint64_t *key)
+{
+    enum ring_kind kind = ring_kind_of(record->word);
+    if (kind != RING_TURN && kind != RING_AFTER)
+        return false;
+    *key = ring_address_of(record->word) * 2 + (kind == RING_AFTER);
+    return true;
+}
+
+/* Reads up to `head`, or to the next mark when `one_turn`. */
 static size_t read_ring(struct heap *h, struct heap_process *p, struct heap_ring *r, uint64_t head,
                         bool one_turn)
 {
     uint64_t start = r->reader.tail;
     uint64_t at = start;
     uint64_t given = start;
-    bool is_first = true;
     for (; at != head; at++) {
         /* A copy: the writer could still change it under us, out of malice or a crash. */
         struct ring_record record = *ring_reader_at(&r->reader, at);
+        uint64_t key;
         if (head - at > AHEAD)
             live_prefetch(&p->live, ring_address_of(ring_reader_at(&r->reader, at + AHEAD)->word));
-        if (ring_kind_of(record.word) == RING_TURN) {
-            if (one_turn && !is_first)
+        if (turn_key(&record, &key)) {
+            if (one_turn && at != start)
                 break;
-            r->turn = ring_address_of(record.word);
+            r->turn = key;
         } else {
             heap_apply(h, p, r, &record);
         }
-        is_first = false;
         if (at - given == ADVANCE_EVERY) {
             ring_reader_advance(&r->reader, at);
             given = at;
@@ -243,49 +254,61 @@ static size_t read_ring(struct heap *h, struct heap_process *p, struct heap_ring
     return (size_t)(at - start);
 }
 
-/* The turn that a ring's next record belongs to; UINT64_MAX when there is none. */
-static uint64_t next_turn(const struct heap_ring *r, uint64_t head)
+/* How far each ring may be read in this pass. Whatever happened before a record that is seen below
+ * `first` is seen below `second`. */
+struct heads {
+    uint64_t first, second;
+};
+
+/* The key of a ring's next record; UINT64_MAX when there is none to be read now. */
+static uint64_t next_key(const struct heap_ring *r, const struct heads *heads)
 {
-    if (r->reader.tail == head)
+    uint64_t key = r->turn;
+    if (r->reader.tail == heads->second)
         return UINT64_MAX;
-    const struct ring_record *record = ring_reader_at(&r->reader, r->reader.tail);
-    return ring_kind_of(record->word) == RING_TURN ? ring_address_of(record->word) : r->turn;
+    (void)turn_key(ring_reader_at(&r->reader, r->reader.tail), &key);
+    bool is_after = key & 1;
+    return is_after && heads->first - r->reader.tail - 1 >= UINT64_MAX / 2 ? UINT64_MAX : key;
 }
 
 /* All turns before `last` are complete in the rings, since the next turn began only after them;
- * `last` itself may still be going on. Later ones wait for the next pass. */
+ * `last` itself may still be going on. What is later waits for the next pass. */
 static size_t read_in_turn(struct heap *h, struct heap_process *p, uint64_t last,
-                           const uint64_t *heads)
+                           const struct heads *heads)
 {
     size_t records = 0;
     for (;;) {
         size_t first = SIZE_MAX;
-        uint64_t first_turn = UINT64_MAX;
+        uint64_t first_key = UINT64_MAX;
         for (size_t i = 0; i < p->rings_len; i++) {
-            uint64_t turn = next_turn(p->rings[i], heads[i]);
-            if (turn < first_turn) {
+            uint64_t key = next_key(p->rings[i], &heads[i]);
+            if (key < first_key) {
                 first = i;
-                first_turn = turn;
+                first_key = key;
             }
         }
-        if (first == SIZE_MAX || first_turn > last)
+        if (first == SIZE_MAX || first_key / 2 > last)
             return records;
-        records += read_ring(h, p, p->rings[first], heads[first], true);
+        records += read_ring(h, p, p->rings[first],
+                             first_key & 1 ? heads[first].first : heads[first].second, true);
     }
 }
 
 static size_t drain_process(struct heap *h, struct heap_process *p)
 {
-    static uint64_t heads[RING_THREADS];
+    static struct heads heads[RING_THREADS];
     const struct ring_process *row = ring_region_process(h->region, p->slot);
     uint64_t last = atomic_load_explicit(&row->turns, memory_order_acquire);
     size_t records = 0;
     for (size_t i = 0; i < p->rings_len; i++)
-        heads[i] = ring_reader_head(&p->rings[i]->reader);
+        heads[i].first = ring_reader_head(&p->rings[i]->reader);
+    for (size_t i = 0; i < p->rings_len; i++)
+        heads[i].second = ring_reader_head(&p->rings[i]->reader);
     if (p->rings_len == 1)
-        records = read_ring(h, p, p->rings[0], heads[0], false);
+        records = read_ring(h, p, p->rings[0], heads[0].second, false);
     else
-        records = read_in_turn(h, p, p->is_ending ? UINT64_MAX - 1 : last, heads);
+        records = read_in_turn(h, p, p->is_ending ? UINT64_MAX / 4 : last, heads);
+    heap_forget_early(h, p, p->is_ending);
     for (size_t i = 0; i < p->rings_len; i++)
         note_losses(h, p, p->rings[i]);
     return records;
@@ -294,6 +317,7 @@ static size_t drain_process(struct heap *h, struct heap_process *p)
 size_t heap_drain(struct heap *h)
 {
     atomic_fetch_add(&ring_region_control(h->region)->heartbeat, 1);
+    h->passes++;
     look_for_arrivals(h);
     bool looks = h->now_ns - h->last_look_ns > LOOK_MS * UINT64_C(1000000);
     if (looks)

@@ -1,7 +1,8 @@
 /* heap_probe: runs a command with the agent, drains it, and prints what the stream was told as one
  * JSON object: the collector's memory side alone, for tests and benchmarks.
  *
- *   heap_probe AGENT exact|sampled [--every BYTES] [--interval MS] [--no-rows] -- COMMAND [ARG...]
+ *   heap_probe AGENT exact|sampled [--every BYTES] [--interval MS] [--no-rows] [--paths] -- COMMAND
+ * [ARG...]
  */
 #include <errno.h>
 #include <stdio.h>
@@ -20,9 +21,9 @@
 
 enum { VALUES = 7 };
 
-/* Rows are summed by (leaf function, leaf line, process, domain). */
+/* Rows are summed by (stack, process, domain). */
 struct sum {
-    uint32_t frame, depth;
+    uint32_t stack;
     uint64_t process;
     uint32_t domain;
     int64_t value[VALUES];
@@ -75,13 +76,13 @@ static struct wire_bytes keep(struct wire_bytes b)
 
 static void add_sample(struct collected *c, const struct wire_samples *s, size_t i)
 {
-    const struct wire_stack *stack = &c->stacks[s->stack ? s->stack[i] : 0];
+    uint32_t stack = s->stack ? s->stack[i] : 0;
     const struct wire_thread *thread = &c->threads[s->thread ? s->thread[i] : 0];
     uint32_t domain = s->state ? s->state[i] >> 6 : 0;
-    uint64_t key = map_mix(map_pair(stack->frame, domain)) ^ thread->process;
+    uint64_t key = map_mix(map_pair(stack, domain)) ^ thread->process;
     uint32_t *known = map_find(&c->sum_of, key);
     if (!known) {
-        struct sum fresh = {.frame = stack->frame, .process = thread->process, .domain = domain};
+        struct sum fresh = {.stack = stack, .process = thread->process, .domain = domain};
         if (!map_put(&c->sum_of, key, (uint32_t)c->sums_len))
             must(NULL);
         APPEND(c, sums, fresh);
@@ -151,14 +152,34 @@ static void put_i64(struct json_out *j, const char *key, int64_t value)
     json_out_i64(j, value);
 }
 
-static void put_sums(struct json_out *j, const struct collected *c)
+/* The names from the root on, with semicolons between them. */
+static void put_path(struct json_out *j, const struct collected *c, uint32_t stack)
+{
+    uint32_t way[512];
+    size_t len = 0;
+    struct buf path;
+    for (; stack && len < sizeof(way) / sizeof(way[0]); stack = c->stacks[stack].parent)
+        way[len++] = c->functions[c->frames[c->stacks[stack].frame].function].name;
+    buf_init(&path, 0);
+    while (len > 0) {
+        const struct wire_bytes *name = &c->strings[way[--len]];
+        buf_put(&path, name->data, name->len);
+        if (len > 0)
+            buf_put_byte(&path, ';');
+    }
+    json_out_key(j, "path");
+    json_out_string(j, (const char *)path.data, path.len);
+    buf_deinit(&path);
+}
+
+static void put_sums(struct json_out *j, const struct collected *c, bool has_paths)
 {
     static const char *const domains[] = {"object", "malloc", "mmap", "unknown"};
     json_out_key(j, "sums");
     json_out_array(j);
     for (size_t i = 0; i < c->sums_len; i++) {
         const struct sum *s = &c->sums[i];
-        const struct wire_frame *frame = &c->frames[s->frame];
+        const struct wire_frame *frame = &c->frames[c->stacks[s->stack].frame];
         const struct wire_function *f = &c->functions[frame->function];
         json_out_object(j);
         json_out_key(j, "function");
@@ -169,6 +190,8 @@ static void put_sums(struct json_out *j, const struct collected *c)
         put_u64(j, "pid", s->process < c->processes_len ? c->processes[s->process].pid : 0);
         json_out_key(j, "domain");
         json_out_text(j, domains[s->domain & 3]);
+        if (has_paths)
+            put_path(j, c, s->stack);
         put_i64(j, "allocated", s->value[0]);
         put_i64(j, "allocations", s->value[1]);
         put_i64(j, "freed", s->value[2]);
@@ -181,7 +204,7 @@ static void put_sums(struct json_out *j, const struct collected *c)
 }
 
 static void print_all(const struct collected *c, const struct heap_totals *t, int status,
-                      bool has_rows, uint64_t own_cpu_ns)
+                      bool has_rows, bool has_paths, uint64_t own_cpu_ns)
 {
     struct buf out;
     struct json_out j;
@@ -221,7 +244,7 @@ static void print_all(const struct collected *c, const struct heap_totals *t, in
     put_u64(&j, "collector_cpu_us", own_cpu_ns / 1000);
     put_u64(&j, "collector_max_rss_kib", (uint64_t)own.ru_maxrss);
     if (has_rows)
-        put_sums(&j, c);
+        put_sums(&j, c, has_paths);
     json_out_end(&j);
     fwrite(out.data, 1, out.len, stdout);
     fputc('\n', stdout);
@@ -253,6 +276,7 @@ int main(int argc, char **argv)
 {
     struct heap_options options = {0};
     bool has_rows = true;
+    bool has_paths = false;
     int i = 3;
     if (argc < 4)
         return 2;
@@ -261,6 +285,8 @@ int main(int argc, char **argv)
     for (; i < argc && strcmp(argv[i], "--") != 0; i++) {
         if (strcmp(argv[i], "--no-rows") == 0)
             has_rows = false;
+        else if (strcmp(argv[i], "--paths") == 0)
+            has_paths = true;
         else if (strcmp(argv[i], "--every") == 0 && i + 1 < argc)
             options.every_bytes = strtoull(argv[++i], NULL, 10);
         else if (strcmp(argv[i], "--interval") == 0 && i + 1 < argc)
@@ -299,7 +325,7 @@ int main(int argc, char **argv)
     heap_close(heap);
     uint64_t own_cpu_ns = clock_process_cpu_ns();
     take(stream, &c);
-    print_all(&c, &totals, status, has_rows, own_cpu_ns);
+    print_all(&c, &totals, status, has_rows, has_paths, own_cpu_ns);
     stream_free(stream);
     return 0;
 }

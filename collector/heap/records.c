@@ -5,7 +5,7 @@
 #include "collector/heap/state.h"
 #include "common/base/array.h"
 
-enum { PAGE = 4096, MAX_OWED = 1 << 20 };
+enum { PAGE = 4096, MAX_OWED = 1 << 20, EARLY_PASSES = 4 };
 
 struct amount {
     uint64_t bytes, count; /* count with HEAP_COUNT_SHIFT */
@@ -73,26 +73,9 @@ static void release(struct heap *h, struct heap_process *p, const struct live_bl
     heap_account_free(h, p, b->site, a.bytes, a.count, b->born_ms, is_temporary);
 }
 
-static void apply_alloc(struct heap *h, struct heap_process *p, struct heap_ring *r,
-                        const struct ring_record *record, uint64_t address, uint64_t size)
+static void begin(struct heap *h, struct heap_process *p, const struct heap_ring *r,
+                  struct live_block *b, uint32_t site, uint64_t size)
 {
-    uint32_t site = site_of(h, p, r, record->stack, ring_domain_of(record->word));
-    bool is_new;
-    struct live_block *b = site == UINT32_MAX ? NULL : live_put(&p->live, address, &is_new);
-    if (!b) {
-        h->dropped++;
-        return;
-    }
-    if (!is_new) {
-        /* Its free has not come yet. When another thread did it, without the GIL, it still will,
-         * through that thread's ring. */
-        if (h->sites[b->site].thread != r->thread && p->owed_len < MAX_OWED) {
-            uint32_t *owed = map_find(&p->owed, address);
-            if (owed ? (++*owed, true) : map_put(&p->owed, address, 1))
-                p->owed_len++;
-        }
-        release(h, p, b);
-    }
     set_size(h, p, b, size);
     b->site = site;
     b->born_ms = h->now_ms;
@@ -104,7 +87,83 @@ static void apply_alloc(struct heap *h, struct heap_process *p, struct heap_ring
     heap_account_alloc(h, p, site, a.bytes, a.count);
 }
 
-static void apply_free(struct heap *h, struct heap_process *p, uint64_t address)
+/* Threads without the GIL are not wholly in the order of turns: a block's free may come by one ring
+ * before its allocation by another, or after the next allocation at its address. */
+static bool take_early(struct heap_process *p, const struct heap_ring *r, uint64_t address)
+{
+    uint32_t *ring = p->early_len > 0 ? map_find(&p->early, address) : NULL;
+    if (!ring || *ring == 0 || *ring == r->slot + 1)
+        return false;
+    *ring = 0;
+    p->early_len--;
+    return true;
+}
+
+void heap_forget_early(struct heap *h, struct heap_process *p, bool now)
+{
+    if (p->owed_len > 0 && h->passes - p->owed_pass > EARLY_PASSES) {
+        p->owed_len = 0;
+        map_clear(&p->owed);
+    }
+    if (p->early_len == 0 || (!now && h->passes - p->early_pass <= EARLY_PASSES))
+        return;
+    if (p->is_child)
+        h->totals.inherited_frees += p->early_len;
+    else
+        h->totals.unknown_frees += p->early_len;
+    p->early_len = 0;
+    map_clear(&p->early);
+}
+
+static void free_unknown(struct heap *h, struct heap_process *p, const struct heap_ring *r,
+                         uint64_t address)
+{
+    if (p->rings_len > 1 && p->early_len < MAX_OWED) {
+        uint32_t *ring = map_find(&p->early, address);
+        if ((!ring || *ring == 0) && map_put(&p->early, address, r->slot + 1)) {
+            if (p->early_len++ == 0)
+                p->early_pass = h->passes;
+            return;
+        }
+    }
+    if (p->is_child)
+        h->totals.inherited_frees++;
+    else
+        h->totals.unknown_frees++;
+}
+
+static void apply_alloc(struct heap *h, struct heap_process *p, struct heap_ring *r,
+                        const struct ring_record *record, uint64_t address, uint64_t size)
+{
+    uint32_t site = site_of(h, p, r, record->stack, ring_domain_of(record->word));
+    if (site != UINT32_MAX && take_early(p, r, address)) {
+        struct live_block passing = {.address = address};
+        begin(h, p, r, &passing, site, size);
+        release(h, p, &passing);
+        return;
+    }
+    bool is_new;
+    struct live_block *b = site == UINT32_MAX ? NULL : live_put(&p->live, address, &is_new);
+    if (!b) {
+        h->dropped++;
+        return;
+    }
+    if (!is_new) {
+        /* Its free has not come yet: another thread's ring still holds it. */
+        if (p->rings_len > 1 && p->owed_len < MAX_OWED) {
+            uint32_t *owed = map_find(&p->owed, address);
+            if (p->owed_len == 0)
+                p->owed_pass = h->passes;
+            if (owed ? (++*owed, true) : map_put(&p->owed, address, 1))
+                p->owed_len++;
+        }
+        release(h, p, b);
+    }
+    begin(h, p, r, b, site, size);
+}
+
+static void apply_free(struct heap *h, struct heap_process *p, const struct heap_ring *r,
+                       uint64_t address)
 {
     if (p->owed_len > 0) {
         uint32_t *owed = map_find(&p->owed, address);
@@ -117,10 +176,7 @@ static void apply_free(struct heap *h, struct heap_process *p, uint64_t address)
     }
     struct live_block *b = live_find(&p->live, address);
     if (!b) {
-        if (p->is_child)
-            h->totals.inherited_frees++;
-        else
-            h->totals.unknown_frees++;
+        free_unknown(h, p, r, address);
         return;
     }
     release(h, p, b);
@@ -200,7 +256,7 @@ void heap_apply(struct heap *h, struct heap_process *p, struct heap_ring *r,
         break;
     case RING_FREE:
         if (address)
-            apply_free(h, p, address);
+            apply_free(h, p, r, address);
         break;
     case RING_REMAP:
         if (r->unmapped_known)

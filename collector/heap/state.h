@@ -47,7 +47,7 @@ struct heap_aged {
 struct heap_ring {
     struct ring_reader reader;
     uint32_t slot;
-    uint64_t turn;       /* the one its next record belongs to */
+    uint64_t turn;       /* what its next record belongs to: see turn_key in drain.c */
     uint64_t long_size;  /* of the next record; 0 = none */
     bool unmapped_known; /* the last RING_UNMAP met a known mapping */
     uint32_t thread;     /* row of the stream */
@@ -93,6 +93,10 @@ struct heap_process {
     struct mappings mappings;
     struct map owed; /* address -> frees still to come from slower rings */
     size_t owed_len;
+    uint64_t owed_pass;
+    struct map early; /* address -> ring + 1: frees of blocks whose allocation is still to come */
+    size_t early_len;
+    uint64_t early_pass;
     uint32_t ordinal;
 
     uint64_t in_use;
@@ -115,7 +119,7 @@ struct heap {
 
     uint64_t start_ns, now_ns, interval_ns;
     uint32_t now_ms, tick; /* tick = now_ms / interval */
-    uint64_t arrivals;
+    uint64_t arrivals, passes;
 
     struct heap_process **processes; /* all ever seen, in order of coming */
     size_t processes_len, processes_cap;
@@ -167,6 +171,9 @@ void heap_aged_settle(const struct heap_process *p, struct heap_aged *a);
 /* ---- records.c ---- */
 void heap_apply(struct heap *h, struct heap_process *p, struct heap_ring *r,
                 const struct ring_record *record);
+
+/* Frees whose allocation did not come after all; `now` = do not wait longer. */
+void heap_forget_early(struct heap *h, struct heap_process *p, bool now);
 
 /* ---- drain.c ---- */
 /* Takes what the rings hold; returns the number of records. */

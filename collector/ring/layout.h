@@ -91,9 +91,11 @@ enum ring_kind {
     RING_SIZE,      /* the 64-bit size of the next record; address = size */
     RING_TURN,      /* address = number of the turn. What follows in this ring came, in the order of
                        the process, after all turns with a smaller number (threads under the GIL) */
-    RING_OWNER,     /* address = thread id: whose records follow */
-    RING_GAP,       /* address = records lost here */
-    RING_EVERY,     /* address = bytes between samples from here on */
+    RING_AFTER, /* address = a turn. What follows came, without the GIL, while or after that turn
+                   went on */
+    RING_OWNER, /* address = thread id: whose records follow */
+    RING_GAP,   /* address = records lost here */
+    RING_EVERY, /* address = bytes between samples from here on */
 };
 
 enum ring_domain { RING_DOMAIN_OBJECT, RING_DOMAIN_MALLOC, RING_DOMAIN_MMAP };
