@@ -4,6 +4,7 @@
 
 #include "backend/query/cache_state.h"
 #include "backend/query/call_tree.h"
+#include "backend/query/heap_values.h"
 #include "backend/query/merge.h"
 
 /* ---- sums by stack ---- */
@@ -68,6 +69,8 @@ static int64_t times(int64_t value, uint32_t count)
 enum status stack_sums_init(struct stack_sums *s, const struct profile *p, bool is_ordered,
                             const struct query_value *v, const struct query_filter *filter)
 {
+    if (v->derived)
+        return heap_sums_init(s, p, v, filter);
     *s = (struct stack_sums){0};
     size_t stacks = p->tables.stacks_len ? p->tables.stacks_len : 1;
     s->self = calloc(stacks, sizeof(*s->self));
@@ -139,7 +142,7 @@ static enum status sum_samples(struct merged *m, const struct profile *p, struct
     m->tree = &c->tree;
     m->outer = c->outer;
     m->tick = 1;
-    if (!has_row_filter(f)) {
+    if (!has_row_filter(f) && !m->value.derived) {
         const struct cache_sums *sums;
         st = query_cache_sums(c, p, &m->value, &sums);
         if (st == STATUS_OK)

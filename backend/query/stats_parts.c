@@ -303,14 +303,15 @@ enum status stats_write_lines(struct json_out *j, const struct profile *p,
 enum heap_key { HEAP_PEAK, HEAP_IN_USE, HEAP_ALLOCATED, HEAP_COUNT, HEAP_LEAKED, HEAP_KEYS };
 
 static const struct {
-    const char *counter;   /* a producer's own number comes first */
-    const char *values[4]; /* names of value types that mean the same */
+    const char *counters[2]; /* a producer's own number comes first */
+    const char *values[4];   /* names of values that mean the same */
 } heap_keys[HEAP_KEYS] = {
-    [HEAP_PEAK] = {"peak_bytes", {"peak", "high_water", "at_peak", NULL}},
-    [HEAP_IN_USE] = {"in_use_bytes", {"in_use", "inuse_space", "inuse", NULL}},
-    [HEAP_ALLOCATED] = {"allocated_bytes", {"allocated", "alloc_space", "allocated_bytes", NULL}},
-    [HEAP_COUNT] = {"allocations", {"allocations", "alloc_objects", "blocks", NULL}},
-    [HEAP_LEAKED] = {"leaked_bytes", {"leaked", "at_end", NULL}},
+    [HEAP_PEAK] = {{"peak_bytes", "heap_peak_bytes"}, {"peak", "high_water", "at_peak", NULL}},
+    [HEAP_IN_USE] = {{"in_use_bytes", NULL}, {"in_use", "inuse_space", "inuse", NULL}},
+    [HEAP_ALLOCATED] = {{"allocated_bytes", NULL},
+                        {"allocated", "alloc_space", "allocated_bytes", NULL}},
+    [HEAP_COUNT] = {{"allocations", NULL}, {"allocations", "alloc_objects", "blocks", NULL}},
+    [HEAP_LEAKED] = {{"leaked_bytes", NULL}, {"leaked", "at_end", NULL}},
 };
 
 static bool find_counter(const struct profile *p, const char *name, double *value)
@@ -324,21 +325,17 @@ static bool find_counter(const struct profile *p, const char *name, double *valu
     return false;
 }
 
-static bool find_total(const struct profile *p, const char *const *names, double *value)
+static void find_total(const struct query_values *list, const struct profile *p,
+                       const char *const *names, double *value)
 {
-    for (uint32_t s = 0; s < p->sets_len; s++) {
-        for (uint32_t c = 0; c < p->sets[s].values_len; c++) {
-            const char *name = text_of(p, p->sets[s].types[c].name);
-            for (const char *const *n = names; *n; n++) {
-                if (strcmp(*n, name) == 0) {
-                    struct query_value v = {.source = QUERY_SAMPLES, .set = s, .column = c};
-                    *value = query_value_total(p, &v);
-                    return true;
-                }
+    for (size_t i = 0; i < list->len; i++) {
+        for (const char *const *n = names; *n; n++) {
+            if (strcmp(*n, list->items[i].name) == 0) {
+                *value = query_value_total(p, &list->items[i]);
+                return;
             }
         }
     }
-    return false;
 }
 
 static const struct series *heap_series(const struct profile *p)
@@ -353,11 +350,15 @@ static const struct series *heap_series(const struct profile *p)
 void stats_heap_build(struct stats_heap *h, const struct profile *p)
 {
     double found[HEAP_KEYS];
+    struct query_values list = {0};
+    query_values_list(p, &list); /* without memory for it there are only counters */
     for (int k = 0; k < HEAP_KEYS; k++) {
         found[k] = NAN;
-        if (!find_counter(p, heap_keys[k].counter, &found[k]))
-            find_total(p, heap_keys[k].values, &found[k]);
+        if (!find_counter(p, heap_keys[k].counters[0], &found[k]) &&
+            !(heap_keys[k].counters[1] && find_counter(p, heap_keys[k].counters[1], &found[k])))
+            find_total(&list, p, heap_keys[k].values, &found[k]);
     }
+    query_values_free(&list);
     const struct series *s = heap_series(p);
     if (s && isnan(found[HEAP_PEAK])) {
         found[HEAP_PEAK] = s->value[0];

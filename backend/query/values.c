@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "backend/query/heap_values.h"
 #include "common/base/array.h"
 #include "common/base/buf.h"
 
@@ -59,6 +60,32 @@ static bool is_inner(const char *set_name, const char *name)
     return is_same_text(set_name, "heap") && is_same_text(name, "born");
 }
 
+static enum status add_derived(struct query_values *out, size_t *cap, const struct profile *p,
+                               uint32_t set)
+{
+    static const struct {
+        const char *name;
+        enum query_derived derived;
+    } rows[] = {{"in_use", QUERY_IN_USE}, {"leaked", QUERY_LEAKED}, {"peak", QUERY_AT_PEAK}};
+    struct heap_columns columns;
+    enum status st = STATUS_OK;
+    if (!heap_columns_find(p, set, &columns))
+        return STATUS_OK;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]) && st == STATUS_OK; i++) {
+        struct query_value v = {
+            .source = QUERY_SAMPLES,
+            .derived = rows[i].derived,
+            .set = set,
+            .column = columns.allocated,
+            .set_name = text_of(p, p->sets[set].name),
+            .name = rows[i].name,
+            .unit = "bytes",
+        };
+        st = add(out, cap, v, make_key(p, v.set_name, v.name));
+    }
+    return st;
+}
+
 static enum status add_sets(struct query_values *out, size_t *cap, const struct profile *p)
 {
     enum status st = STATUS_OK;
@@ -76,6 +103,8 @@ static enum status add_sets(struct query_values *out, size_t *cap, const struct 
             if (!is_inner(v.set_name, v.name))
                 st = add(out, cap, v, make_key(p, v.set_name, v.name));
         }
+        if (st == STATUS_OK)
+            st = add_derived(out, cap, p, (uint32_t)s);
     }
     return st;
 }
@@ -223,6 +252,8 @@ double query_value_total(const struct profile *p, const struct query_value *v)
     double total = 0;
     switch (v->source) {
     case QUERY_SAMPLES:
+        if (v->derived)
+            return heap_value_total(p, v);
         return samples_total(&p->sets[v->set], v->column);
     case QUERY_CALL_GRAPH:
         for (size_t i = 0; i < p->call_graph.rows_len; i++)

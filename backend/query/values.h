@@ -11,8 +11,13 @@
 
 enum query_source { QUERY_SAMPLES, QUERY_CALL_GRAPH, QUERY_LINES };
 
+/* Values worked out from a heap's rows: alive at the end of the window, allocated in the window
+ * and alive at its end, alive when most was. */
+enum query_derived { QUERY_AS_IS, QUERY_IN_USE, QUERY_LEAKED, QUERY_AT_PEAK };
+
 struct query_value {
     enum query_source source;
+    enum query_derived derived;
     uint32_t set, column; /* QUERY_SAMPLES: which set, which of its types */
     char *key;            /* the name, or "set.name" where two sets share a name */
     const char *set_name; /* "" when not of samples; borrowed from the profile, as below */
