@@ -12,7 +12,7 @@
  *   Include/internal/pycore_frame.h                            _PyInterpreterFrame (3.11, 3.12)
  *   Include/cpython/code.h (3.8: code.h)                       PyCodeObject
  *   Include/cpython/unicodeobject.h                            PyASCIIObject,
- * PyCompactUnicodeObject tests/integration/sampler_layouts.py compiles them again wherever the
+ * PyCompactUnicodeObject tests/integration/test_sampler_layouts.py compiles them again wherever the
  * headers are found. */
 
 enum { BUILTIN_FIRST = 8, BUILTIN_LAST = 12 };
