@@ -160,9 +160,7 @@ static void *care(void *arg)
     struct library *l = arg;
     struct error err;
     do {
-        enum status st = STATUS_OK;
-        if (l->retention.age_ms || l->retention.bytes)
-            st = library_retain(l, &l->retention, NULL, &err);
+        enum status st = retain_in_background(l, &err);
         if (st == STATUS_OK)
             st = take_care(l, true, &err);
         if (st != STATUS_OK)

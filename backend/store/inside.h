@@ -58,6 +58,14 @@ struct entry {
     struct progress progress;
 };
 
+/* A clock that is set wrong, or right again, must not make every profile look old: after a jump
+ * of the wall clock against the steady one, ages do not count for an hour. */
+struct retain_clock {
+    int64_t offset_ms; /* wall minus steady, when last looked at */
+    uint64_t steady_ms, not_before_ms;
+};
+bool retain_clock_is_calm(struct retain_clock *c, uint64_t wall_ms, uint64_t steady_ms);
+
 struct library {
     char *path;
     bool is_read_only;
@@ -84,8 +92,9 @@ struct library {
     pthread_cond_t care_wake;
     pthread_t care_thread;
     bool has_care_thread, care_is_stopping, care_is_wanted;
-    pthread_mutex_t care_order; /* one step of care at a time */
-    struct map compact_cursors; /* data -> seq, under care_order */
+    pthread_mutex_t care_order;       /* one step of care at a time */
+    struct map compact_cursors;       /* data -> seq, under care_order */
+    struct retain_clock retain_clock; /* of the care thread */
 };
 
 /* ---- readers.c: connections for reading ---- */
@@ -173,5 +182,6 @@ void care_wake(struct library *l);
 /* One short step each; `*did` whether there was something to do. */
 enum status purge_step(struct library *l, bool *did, struct error *err);
 enum status compact_step(struct library *l, bool *did, struct error *err);
+enum status retain_in_background(struct library *l, struct error *err);
 
 enum status library_need_writer(const struct library *l, struct error *err);

@@ -5,10 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <time.h>
 
 #include "backend/store/db.h"
 #include "backend/store/inside.h"
 #include "common/base/clock.h"
+#include "common/base/log.h"
 
 static const struct {
     const char *name;
@@ -62,6 +64,42 @@ enum status library_parse_retention(const char *text, struct library_retention *
     if (st == STATUS_OK)
         *out = parsed;
     return st;
+}
+
+enum { JUMP_MS = 600000, CALM_MS = 3600000 };
+
+static uint64_t boot_ms(void)
+{
+    struct timespec ts; /* counts while the machine sleeps, too */
+    clock_gettime(CLOCK_BOOTTIME, &ts);
+    return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+}
+
+bool retain_clock_is_calm(struct retain_clock *c, uint64_t wall_ms, uint64_t steady_ms)
+{
+    int64_t offset = (int64_t)(wall_ms - steady_ms);
+    int64_t jump = offset - c->offset_ms;
+    bool is_first = c->steady_ms == 0;
+    c->offset_ms = offset;
+    c->steady_ms = steady_ms ? steady_ms : 1;
+    if (!is_first && (jump > JUMP_MS || jump < -JUMP_MS))
+        c->not_before_ms = steady_ms + CALM_MS;
+    return steady_ms >= c->not_before_ms;
+}
+
+enum status retain_in_background(struct library *l, struct error *err)
+{
+    struct library_retention wanted = l->retention;
+    bool was_calm = l->retain_clock.not_before_ms == 0;
+    if (!retain_clock_is_calm(&l->retain_clock, clock_unix_ns() / 1000000, boot_ms())) {
+        if (was_calm)
+            log_warn("the system's clock has jumped: no profile is deleted for its age within the "
+                     "next hour");
+        wanted.age_ms = 0;
+    } else {
+        l->retain_clock.not_before_ms = 0;
+    }
+    return wanted.age_ms || wanted.bytes ? library_retain(l, &wanted, NULL, err) : STATUS_OK;
 }
 
 struct candidate {

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "backend/model/apply.h"
+#include "backend/store/inside.h"
 #include "backend/store/library.h"
 #include "backend/store/merge.h"
 #include "common/base/ident.h"
@@ -195,6 +196,21 @@ Test(care, deletes_what_is_older_or_more_than_wanted)
     struct library_retention small = {.bytes = 1};
     cr_assert_eq(library_retain(l, &small, &deleted, &err), STATUS_OK, "%s", err.text);
     cr_assert_eq(deleted, 1);
+}
+
+Test(care, trusts_no_age_for_an_hour_after_the_clock_has_jumped)
+{
+    struct retain_clock clock = {0};
+    uint64_t wall = 1700000000000;
+    uint64_t year = 365ULL * 86400000;
+    cr_assert(retain_clock_is_calm(&clock, wall, 5000));
+    cr_assert(retain_clock_is_calm(&clock, wall + 60000, 65000));
+    cr_assert(retain_clock_is_calm(&clock, wall + 86460000, 86465000), "a day asleep is no jump");
+    wall += 86460000;
+    cr_assert_not(retain_clock_is_calm(&clock, wall + year, 86466000), "a year ahead");
+    cr_assert_not(retain_clock_is_calm(&clock, wall + year + 60000, 86526000));
+    cr_assert_not(retain_clock_is_calm(&clock, wall + 120000, 86586000), "and back");
+    cr_assert(retain_clock_is_calm(&clock, wall + 120000 + 3600000, 86586000 + 3600000));
 }
 
 Test(care, reads_how_long_to_keep)
