@@ -408,17 +408,20 @@ static void put_warnings(struct json_out *j, const struct profile *p)
     json_out_end(j);
 }
 
+/* The cache is always taken before the profile is held, as questions do: the other way round two
+ * threads could wait for each other. */
 static void note_summary(struct api_server *s, const char *id)
 {
     struct library_hold hold;
     struct buf text;
-    if (library_hold(s->library, id, &hold, NULL) != STATUS_OK)
-        return;
     buf_init(&text, 0);
     struct api_cache *cache = api_cache_take(s, id);
-    enum status st = api_summary(cache, &hold, &text);
+    enum status st = library_hold(s->library, id, &hold, NULL);
+    if (st == STATUS_OK) {
+        st = api_summary(cache, &hold, &text);
+        library_release(s->library, &hold);
+    }
     api_cache_give(s, cache);
-    library_release(s->library, &hold);
     buf_put_byte(&text, 0);
     if (st == STATUS_OK && buf_status(&text) == STATUS_OK)
         library_set_summary(s->library, id, (const char *)text.data, NULL);
