@@ -303,6 +303,7 @@ AGENT_COLD static bool make_room(struct agent_thread *t)
             sleep_on_tail(t);
             has_room = ring_writer_refresh(&t->ring);
         }
+        ring_writer_after_wait(&t->ring);
     }
     if (!has_room) {
         uint64_t heartbeat = atomic_load(&control->heartbeat);

@@ -145,6 +145,9 @@ static enum status start_thread(struct heap *h, struct error *err)
     pthread_mutex_init(&h->lock, NULL);
     pthread_cond_init(&h->wake, &monotonic);
     pthread_condattr_destroy(&monotonic);
+    h->has_lock = true;
+    if (h->options.is_passive)
+        return STATUS_OK;
     if (pthread_create(&h->thread, NULL, run, h) != 0)
         return error_set(err, STATUS_NO_MEMORY, "no thread for the heap");
     h->has_thread = true;
@@ -225,13 +228,16 @@ void heap_close(struct heap *h)
 {
     if (!h)
         return;
+    if (h->region)
+        atomic_store(&ring_region_control(h->region)->is_closed, 1);
     if (h->has_thread) {
         pthread_mutex_lock(&h->lock);
         h->is_stopping = true;
-        atomic_store(&ring_region_control(h->region)->is_closed, 1);
         pthread_cond_signal(&h->wake);
         pthread_mutex_unlock(&h->lock);
         pthread_join(h->thread, NULL);
+    }
+    if (h->has_lock) {
         while (pass(h) > 0) {
         }
         heap_write_rows(h, h->now_ns);

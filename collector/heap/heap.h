@@ -6,6 +6,7 @@
  * into the stream: the sample set "heap", series and counters. docs/memory.md says what each
  * value means and how questions are answered from them. */
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "collector/stream/stream.h"
@@ -19,6 +20,7 @@ struct heap_options {
     uint64_t interval_ns;   /* between rows of the same stack; 0 = 100 ms */
     uint32_t temporary_len; /* a block freed before so many later allocations is temporary; 0 = 1 */
     const char *agent_path; /* libheliograph-agent.so; NULL = beside the running program */
+    bool is_passive;        /* no thread: rings are drained by heap_flush alone */
 };
 
 /* What was learned so far; counts of sampled mode are estimates. */

@@ -115,7 +115,7 @@ struct heap {
     pthread_mutex_t lock; /* held through a pass; heap_totals and heap_flush take it */
     pthread_cond_t wake;
     bool is_stopping;
-    bool has_thread;
+    bool has_lock, has_thread;
 
     uint64_t start_ns, now_ns, interval_ns;
     uint32_t now_ms, tick; /* tick = now_ms / interval */

@@ -179,10 +179,10 @@ void ring_reader_advance(struct ring_reader *r, uint64_t tail)
     r->tail = tail;
     atomic_store_explicit(&r->shared->tail, tail, memory_order_release);
     atomic_thread_fence(memory_order_seq_cst);
-    if (atomic_load_explicit(&r->shared->is_waiting, memory_order_relaxed)) {
-        atomic_store_explicit(&r->shared->is_waiting, 0, memory_order_relaxed);
+    /* The writer alone takes the flag back: cleared here, it could vanish between the writer's
+     * second look and its sleep (tests/unit/ring/test_ring_protocol.c). */
+    if (atomic_load_explicit(&r->shared->is_waiting, memory_order_relaxed))
         syscall(SYS_futex, &r->shared->tail, FUTEX_WAKE, 1, NULL, NULL, 0);
-    }
 }
 
 bool ring_reader_node(const struct ring_reader *r, uint32_t node, struct ring_node *out)

@@ -63,3 +63,8 @@ static inline bool ring_writer_before_wait(struct ring_writer *w)
     atomic_thread_fence(memory_order_seq_cst);
     return !ring_writer_refresh(w);
 }
+
+static inline void ring_writer_after_wait(struct ring_writer *w)
+{
+    atomic_store_explicit(&w->shared->is_waiting, 0, memory_order_relaxed);
+}
