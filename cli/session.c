@@ -61,6 +61,7 @@ enum status session_plan_read(struct session_plan *out, const struct args *args,
         .interval_s = 0.1,
         .memory = args_text(args, "memory"),
         .is_quiet = args_flag(args, "quiet", false),
+        .never_stop = args_flag(args, "never-stop", false),
     };
     enum status st = args_number(args, "rate", 0.1, 100000, &plan.rate_hz, err);
     if (st == STATUS_OK)
@@ -194,6 +195,7 @@ static enum status start_sampler(struct session *s, const struct session_plan *p
         return STATUS_OK;
     struct sampler_options options = {
         .rate_hz = plan->rate_hz,
+        .never_stop = plan->never_stop,
         .mode = strcmp(plan->mode, "cpu") == 0   ? SAMPLER_CPU
                 : strcmp(plan->mode, "gil") == 0 ? SAMPLER_GIL
                                                  : SAMPLER_WALL,

@@ -22,35 +22,37 @@ struct session_plan {
     double interval_s;       /* of the memory series */
     const char *memory;      /* "off", "sampled", "exact"; NULL = sampled if there is an agent */
     uint64_t memory_every;   /* bytes between samples; 0 = the agent's own */
-    bool is_quiet, is_attached;
+    bool is_quiet, is_attached, never_stop;
     char *const *argv; /* what the profile is of */
     int argc;
 };
 
 /* The options of run and attach that make a plan; a table row for each is in SESSION_OPTIONS. */
-#define SESSION_OPTIONS                                                                            \
-    {                                                                                              \
-        "server",           0, "URL", "send to this server instead of starting one", NULL,         \
-        "HELIOGRAPH_SERVER"},                                                                      \
-        {"token", 0, "T", "the server's token", NULL, "HELIOGRAPH_TOKEN"},                         \
-        {"name", 'n', "N", "what to call the profile", "made from the command", NULL},             \
-        {"tag", 't', "K=V", "a tag; may be given several times", NULL, NULL},                      \
-        {"rate", 'r', "HZ", "samples a second of every thread", "100", NULL},                      \
-        {"mode", 'm', "wall|cpu|gil", "which threads to sample: all, those on a CPU, the GIL's",   \
-         "wall", NULL},                                                                            \
-        {"no-stacks", 0, NULL, "follow memory only", NULL, NULL},                                  \
-        {"memory",  0,   "off|sampled|exact", "follow allocations (of a command that is started)", \
-         "sampled", NULL},                                                                         \
-        {"memory-every", 0, "BYTES", "mean distance of sampled allocations", "512KiB", NULL},      \
-        {"interval", 'i', "S", "between readings of the memory's size", "0.1", NULL},              \
-        {"children", 0,   NULL, "follow child processes; --no-children for the root only",         \
-         NULL,       NULL},                                                                        \
-        {"duration", 'd', "S", "profile for this long, then let go", NULL, NULL},                  \
-        {"save", 'o', "FILE", "also write the profile to FILE (.heliograph)", NULL, NULL},         \
-        {"store", 0, "PATH", "store of the server that is started", "the default store", NULL},    \
-        {"open", 0, NULL, "open the page in the browser; --no-open to only print it", NULL, NULL}, \
-    {                                                                                              \
-        "quiet", 'q', NULL, "say only what went wrong", NULL, NULL                                 \
+#define SESSION_OPTIONS                                                                              \
+    {                                                                                                \
+        "server",           0, "URL", "send to this server instead of starting one", NULL,           \
+        "HELIOGRAPH_SERVER"},                                                                        \
+        {"token", 0, "T", "the server's token", NULL, "HELIOGRAPH_TOKEN"},                           \
+        {"name", 'n', "N", "what to call the profile", "made from the command", NULL},               \
+        {"tag", 't', "K=V", "a tag; may be given several times", NULL, NULL},                        \
+        {"rate", 'r', "HZ", "samples a second of every thread", "100", NULL},                        \
+        {"mode", 'm', "wall|cpu|gil", "which threads to sample: all, those on a CPU, the GIL's",     \
+         "wall", NULL},                                                                              \
+        {"never-stop", 0,   NULL, "never pause a thread for a sample that changes while it is read", \
+         NULL,         NULL},                                                                        \
+        {"no-stacks", 0, NULL, "follow memory only", NULL, NULL},                                    \
+        {"memory",  0,   "off|sampled|exact", "follow allocations (of a command that is started)",   \
+         "sampled", NULL},                                                                           \
+        {"memory-every", 0, "BYTES", "mean distance of sampled allocations", "512KiB", NULL},        \
+        {"interval", 'i', "S", "between readings of the memory's size", "0.1", NULL},                \
+        {"children", 0,   NULL, "follow child processes; --no-children for the root only",           \
+         NULL,       NULL},                                                                          \
+        {"duration", 'd', "S", "profile for this long, then let go", NULL, NULL},                    \
+        {"save", 'o', "FILE", "also write the profile to FILE (.heliograph)", NULL, NULL},           \
+        {"store", 0, "PATH", "store of the server that is started", "the default store", NULL},      \
+        {"open", 0, NULL, "open the page in the browser; --no-open to only print it", NULL, NULL},   \
+    {                                                                                                \
+        "quiet", 'q', NULL, "say only what went wrong", NULL, NULL                                   \
     }
 
 enum status session_plan_read(struct session_plan *out, const struct args *args, struct error *err);
