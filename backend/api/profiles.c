@@ -281,6 +281,26 @@ static enum status write_one(struct api_question *q, const struct library_row *r
     return st == STATUS_OK ? buf_status(body) : st;
 }
 
+/* The cache is always taken before the profile is held, as questions do: the other way round two
+ * threads could wait for each other. */
+static void note_summary(struct api_server *s, const char *id)
+{
+    struct library_hold hold;
+    struct buf text;
+    buf_init(&text, 0);
+    struct api_cache *cache = api_cache_take(s, id);
+    enum status st = library_hold(s->library, id, &hold, NULL);
+    if (st == STATUS_OK) {
+        st = api_summary(cache, &hold, &text);
+        library_release(s->library, &hold);
+    }
+    api_cache_give(s, cache);
+    buf_put_byte(&text, 0);
+    if (st == STATUS_OK && buf_status(&text) == STATUS_OK)
+        library_set_summary(s->library, id, (const char *)text.data, NULL);
+    buf_deinit(&text);
+}
+
 void api_get(struct http_request *r, void *ctx)
 {
     struct api_server *s = ctx;
@@ -293,8 +313,10 @@ void api_get(struct http_request *r, void *ctx)
     struct buf body;
     buf_init(&body, 0);
     enum status st = library_row(s->library, q.id, &row, &err);
+    bool is_untold = false;
     if (st == STATUS_OK) {
         st = write_one(&q, &row, &body);
+        is_untold = q.hold.state != LIBRARY_LIVE && !(row.summary && *row.summary);
         free(row.name);
         free(row.format);
         free(row.producer);
@@ -303,6 +325,10 @@ void api_get(struct http_request *r, void *ctx)
         free(row.shapes);
     }
     api_question_reply(&q, st, &body, &err);
+    /* A recorded session has no sentence in the list until somebody looks at it when it has ended.
+     */
+    if (st == STATUS_OK && is_untold)
+        note_summary(s, q.id);
 }
 
 /* ---- changes ---- */
@@ -406,26 +432,6 @@ static void put_warnings(struct json_out *j, const struct profile *p)
                             strtab_len(&p->tables.strings, p->notices[i].text));
     }
     json_out_end(j);
-}
-
-/* The cache is always taken before the profile is held, as questions do: the other way round two
- * threads could wait for each other. */
-static void note_summary(struct api_server *s, const char *id)
-{
-    struct library_hold hold;
-    struct buf text;
-    buf_init(&text, 0);
-    struct api_cache *cache = api_cache_take(s, id);
-    enum status st = library_hold(s->library, id, &hold, NULL);
-    if (st == STATUS_OK) {
-        st = api_summary(cache, &hold, &text);
-        library_release(s->library, &hold);
-    }
-    api_cache_give(s, cache);
-    buf_put_byte(&text, 0);
-    if (st == STATUS_OK && buf_status(&text) == STATUS_OK)
-        library_set_summary(s->library, id, (const char *)text.data, NULL);
-    buf_deinit(&text);
 }
 
 static enum status import(struct api_server *s, struct http_request *r, const uint8_t *data,

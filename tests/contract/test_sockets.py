@@ -70,6 +70,12 @@ class Sockets(unittest.TestCase):
         collector.socket.send_binary(wire.bye(2))
         self.assertEqual(self.wait_for_state(collector.session, "complete"), "complete")
         collector.socket.close()
+        for _ in range(100):
+            row = self.server.get("/api/v1/profiles?q=" + collector.session).json()["profiles"][0]
+            if row["summary"]:
+                break
+            time.sleep(0.05)
+        self.assertIn("70 % in hot", row["summary"])
 
     def wait_for_state(self, session, state):
         for _ in range(100):
