@@ -23,6 +23,7 @@ void code_table_deinit(struct code_table *t)
         free(t->slots[i].lines);
     free(t->slots);
     free(t->places);
+    free(t->dead);
     map_deinit(&t->by_address);
     map_deinit(&t->by_ip);
     python_code_deinit(&t->scratch);
@@ -176,6 +177,7 @@ size_t code_table_check(struct code_table *t, pid_t pid)
     uint32_t ids[CHECK_AT_ONCE];
     size_t len = 0;
     size_t dead = 0;
+    t->dead_len = 0;
     for (size_t i = 0; i < t->slots_len; i++) {
         if (!t->slots[i].is_used || t->slots[i].is_dead)
             continue;
@@ -197,6 +199,8 @@ size_t code_table_check(struct code_table *t, pid_t pid)
     for (size_t i = 0; i < t->slots_len; i++) {
         if (t->slots[i].is_dead) {
             free(t->slots[i].lines);
+            if (array_reserve(&t->dead, &t->dead_cap, t->dead_len + 1))
+                t->dead[t->dead_len++] = t->slots[i].function;
             continue;
         }
         t->slots[kept] = t->slots[i];
@@ -207,4 +211,16 @@ size_t code_table_check(struct code_table *t, pid_t pid)
     }
     t->slots_len = kept;
     return dead;
+}
+
+bool code_table_is_doubtful(const struct code_table *t, uint32_t node)
+{
+    for (; node != 0; node = t->stacks->nodes[node].parent) {
+        uint32_t function = t->stacks->frames[t->stacks->nodes[node].frame].function;
+        for (size_t i = 0; i < t->dead_len; i++) {
+            if (t->dead[i] == function)
+                return true;
+        }
+    }
+    return false;
 }

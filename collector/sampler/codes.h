@@ -38,6 +38,8 @@ struct code_table {
     struct map by_address; /* code object -> slot */
     struct map by_ip;      /* a mix of code and ip -> place */
     struct python_code scratch;
+    uint32_t *dead; /* functions of the codes that the last check forgot */
+    size_t dead_len, dead_cap;
 };
 
 void code_table_init(struct code_table *t, const struct python_layout *layout,
@@ -54,3 +56,6 @@ void code_table_mark_used(struct code_table *t, uint64_t address);
 /* Compares every code used since the last check with what is in the target now and forgets those
  * that are others by now. Returns how many. */
 size_t code_table_check(struct code_table *t, pid_t pid);
+
+/* Whether the stack `node` shows a function that the last check forgot. */
+bool code_table_is_doubtful(const struct code_table *t, uint32_t node);

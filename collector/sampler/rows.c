@@ -55,14 +55,23 @@ void rows_settle(struct rows *r, uint32_t last, uint64_t cpu_ns)
     }
 }
 
-size_t rows_doubt(struct rows *r, size_t from, uint32_t owner)
+size_t rows_doubt(struct rows *r, size_t from, uint32_t owner, rows_doubt_fn is_doubtful,
+                  const void *ctx)
 {
     size_t doubted = 0;
+    uint32_t last = ROWS_NONE; /* runs of the same stack are common */
+    bool is_last_doubtful = false;
     for (size_t i = from; i < r->len; i++) {
         if (r->owner[i] != owner || (r->state[i] & ROWS_DOUBTED))
             continue;
-        r->state[i] |= ROWS_DOUBTED;
-        doubted++;
+        if (r->node[i] != last) {
+            last = r->node[i];
+            is_last_doubtful = is_doubtful(ctx, last);
+        }
+        if (is_last_doubtful) {
+            r->state[i] |= ROWS_DOUBTED;
+            doubted++;
+        }
     }
     return doubted;
 }

@@ -28,8 +28,11 @@ void rows_deinit(struct rows *r);
 /* Shares `cpu_ns` out over the chain of rows that ends at `last`, by their wall time. */
 void rows_settle(struct rows *r, uint32_t last, uint64_t cpu_ns);
 
-/* Marks the rows of process `owner` from row `from` on as doubtful; returns how many. */
-size_t rows_doubt(struct rows *r, size_t from, uint32_t owner);
+/* Marks the rows of process `owner` from row `from` on as doubtful whose stack is; returns how
+ * many. */
+typedef bool (*rows_doubt_fn)(const void *ctx, uint32_t node);
+size_t rows_doubt(struct rows *r, size_t from, uint32_t owner, rows_doubt_fn is_doubtful,
+                  const void *ctx);
 
 /* Removes doubtful rows and those that lack one of the states `required`; the links are void then.
  */

@@ -183,12 +183,18 @@ static void name_threads(struct sampler *s, struct sampled_process *p)
 
 /* ---- giving rows to the stream ---- */
 
+static bool is_doubtful(const void *ctx, uint32_t node)
+{
+    return code_table_is_doubtful(ctx, node);
+}
+
 static void check_codes(struct sampler *s)
 {
     for (size_t i = 0; i < s->processes_len; i++) {
         struct sampled_process *p = s->processes[i];
         if (!p->is_gone && !process_check_codes(p)) {
-            size_t doubted = rows_doubt(&s->rows, p->rows_checked, p->serial);
+            size_t doubted =
+                rows_doubt(&s->rows, p->rows_checked, p->serial, is_doubtful, &p->codes);
             s->stats.torn += doubted;
             s->stats.samples -= doubted;
         }
