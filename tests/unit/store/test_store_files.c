@@ -31,6 +31,7 @@ static void setup(void)
 
 static void teardown(void)
 {
+    umount2(folder.dir, MNT_DETACH); /* where a test has mounted something and then failed */
     made_deinit(&made);
     store_folder_remove(&folder);
 }
@@ -44,6 +45,7 @@ static enum status open_at(struct library **l, const char *path, bool is_read_on
     return library_open(l, &options, &err);
 }
 
+/* Not ended: ended sessions are merged in the background, and these tests want their chunks. */
 static void fill(const char *path, uint64_t last)
 {
     struct library *l;
@@ -56,7 +58,6 @@ static void fill(const char *path, uint64_t last)
         cr_assert_eq(library_append(l, id, batch, made.message.data, made.message.len, &err),
                      STATUS_OK, "%s", err.text);
     }
-    cr_assert_eq(library_end(l, id, LIBRARY_COMPLETE, NULL, &err), STATUS_OK);
     library_close(l);
 }
 
@@ -298,7 +299,6 @@ Test(store_files, acknowledges_nothing_that_a_full_disk_did_not_take)
     cr_assert(made_is_exactly(hold.profile, acked));
     library_release(l, &hold);
     library_close(l);
-    umount2(folder.dir, MNT_DETACH);
 }
 
 Test(store_files, goes_on_when_a_full_disk_has_room_again)
@@ -321,5 +321,4 @@ Test(store_files, goes_on_when_a_full_disk_has_room_again)
     cr_assert(made_is_exactly(hold.profile, acked + 20));
     library_release(l, &hold);
     library_close(l);
-    umount2(folder.dir, MNT_DETACH);
 }
