@@ -14,7 +14,7 @@ enum {
     STREAM_MAX_ACTORS = 1 << 20, /* processes, threads */
     STREAM_MAX_METRICS = 1 << 16,
     STREAM_MAX_SETS = 256,
-    STREAM_MAX_COUNTERS = 900, /* the model keeps 1000 */
+    STREAM_MAX_COUNTERS = 900,  /* the model keeps 1000 */
     STREAM_MAX_NOTICES = 10000, /* waiting */
 };
 
