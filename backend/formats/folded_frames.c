@@ -5,62 +5,17 @@
 
 #include "common/base/array.h"
 
-enum { FIRST_SLOTS = 1024 };
-
 enum status folded_frames_init(struct folded_frames *f, struct fill *fill)
 {
-    *f = (struct folded_frames){.fill = fill, .slots_cap = FIRST_SLOTS};
-    f->slots = calloc(FIRST_SLOTS, sizeof(*f->slots));
-    return f->slots ? STATUS_OK : STATUS_NO_MEMORY;
+    *f = (struct folded_frames){.fill = fill};
+    return text_cache_init(&f->frames) ? STATUS_OK : STATUS_NO_MEMORY;
 }
 
 void folded_frames_deinit(struct folded_frames *f)
 {
-    free(f->slots);
+    text_cache_deinit(&f->frames);
     free(f->levels);
     *f = (struct folded_frames){0};
-}
-
-/* Eight bytes a step: hashing is most of the work on lines that share nothing. */
-static uint64_t hash_text(struct text t)
-{
-    uint64_t h = t.len * 0x9e3779b97f4a7c15ULL;
-    size_t i = 0;
-    for (; i + 8 <= t.len; i += 8) {
-        uint64_t word;
-        memcpy(&word, t.data + i, 8);
-        h = (h ^ word) * 0xff51afd7ed558ccdULL;
-        h ^= h >> 32;
-    }
-    uint64_t rest = 0;
-    for (; i < t.len; i++)
-        rest = rest << 8 | (unsigned char)t.data[i];
-    return map_mix(h ^ rest);
-}
-
-static struct folded_frame *slot_for(const struct folded_frames *f, struct text t)
-{
-    size_t at = hash_text(t) & (f->slots_cap - 1);
-    while (f->slots[at].data &&
-           (f->slots[at].len != (uint32_t)t.len || memcmp(f->slots[at].data, t.data, t.len) != 0))
-        at = (at + 1) & (f->slots_cap - 1);
-    return &f->slots[at];
-}
-
-static enum status grow(struct folded_frames *f)
-{
-    struct folded_frames wider = {.slots_cap = f->slots_cap * 2};
-    wider.slots = calloc(wider.slots_cap, sizeof(*wider.slots));
-    if (!wider.slots)
-        return STATUS_NO_MEMORY;
-    for (size_t i = 0; i < f->slots_cap; i++) {
-        if (f->slots[i].data)
-            *slot_for(&wider, (struct text){f->slots[i].data, f->slots[i].len}) = f->slots[i];
-    }
-    free(f->slots);
-    f->slots = wider.slots;
-    f->slots_cap = wider.slots_cap;
-    return STATUS_OK;
 }
 
 /* "name (file:line)" is py-spy's; anything that only looks a little like it is left alone. */
@@ -128,21 +83,15 @@ static uint32_t make_frame(struct folded_frames *f, struct text text)
 
 static enum status frame_of(struct folded_frames *f, struct text text, uint32_t *frame)
 {
-    struct folded_frame *slot = slot_for(f, text);
-    if (!slot->data) {
-        if (text.len > UINT32_MAX)
-            return STATUS_TOO_LARGE;
-        *slot = (struct folded_frame){text.data, (uint32_t)text.len, make_frame(f, text)};
-        *frame = slot->frame;
-        if (++f->slots_len * 2 > f->slots_cap) {
-            enum status st = grow(f);
-            if (st != STATUS_OK)
-                return st;
-        }
-        return f->fill->failed;
+    const uint32_t *known = text_cache_find(&f->frames, text);
+    if (known) {
+        *frame = *known;
+        return STATUS_OK;
     }
-    *frame = slot->frame;
-    return STATUS_OK;
+    *frame = make_frame(f, text);
+    if (!text_cache_add(&f->frames, text, *frame))
+        return STATUS_NO_MEMORY;
+    return f->fill->failed;
 }
 
 static size_t common_prefix(struct text a, struct text b)

@@ -3,12 +3,7 @@
  * it, and each distinct frame text is taken apart once. */
 
 #include "backend/formats/fill.h"
-#include "common/base/map.h"
-
-struct folded_frame {
-    const char *data; /* in the file */
-    uint32_t len, frame;
-};
+#include "backend/formats/text_cache.h"
 
 struct folded_level {
     size_t end; /* offset in the last line where this frame ends */
@@ -17,8 +12,7 @@ struct folded_level {
 
 struct folded_frames {
     struct fill *fill;
-    struct folded_frame *slots; /* open addressing by hash of the text */
-    size_t slots_len, slots_cap;
+    struct text_cache frames;
     struct folded_level *levels; /* of the last line */
     size_t levels_len, levels_cap;
     struct text last;

@@ -33,6 +33,12 @@ extern const struct format format_pytest_benchmark;
 extern const struct format format_csv;
 extern const struct format format_json;
 extern const struct format format_svg;
+extern const struct format format_perf_script;
+extern const struct format format_callgrind;
+extern const struct format format_massif;
+extern const struct format format_heaptrack;
+extern const struct format format_gperftools;
+extern const struct format format_tachyon;
 
 static const struct format *const format_rows[] = {
     &format_pstats,
@@ -64,4 +70,10 @@ static const struct format *const format_rows[] = {
     &format_csv,
     &format_json,
     &format_svg,
+    &format_perf_script,
+    &format_callgrind,
+    &format_massif,
+    &format_heaptrack,
+    &format_gperftools,
+    &format_tachyon,
 };

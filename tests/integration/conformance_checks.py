@@ -303,9 +303,10 @@ def callgrind(got, truth, _entry):
     reader = truth["own_reader"]
     rows = got["graph"]["rows"]
     compare(wrong, "self", sum(r["self"] for r in rows), float(reader["self_total"]))
-    totals = [int(x) for x in reader["heads"].get("totals", "").split()][:8]
-    compare(wrong, "totals", [v["total"] for v in got["sets"][0]["values"]][: len(totals)], totals)
-    compare(wrong, "events", [v["name"] for v in got["sets"][0]["values"]], reader["heads"]["events"][:8])
+    totals = [int(x) for x in reader["heads"].get("totals", "").split()]
+    values = [v for s in got["sets"] for v in s["values"]]
+    compare(wrong, "totals", [v["total"] for v in values][: len(totals)], totals)
+    compare(wrong, "events", [v["name"] for v in values], reader["heads"]["events"])
     own = {}
     for row in rows:
         own[row["name"]] = own.get(row["name"], 0) + row["self"]
@@ -319,4 +320,76 @@ def callgrind(got, truth, _entry):
     compare(wrong, "edges", len(edges), reader["edges"])
     for (caller, callee), (calls, cost) in reader["top_edges"]:
         compare(wrong, f"{caller} -> {callee}", edges.get((caller, callee)), [calls, float(cost)])
+    return wrong
+
+
+# ---- heaps ----
+
+
+def near(wrong, what, ours, text):
+    """heaptrack_print rounds to a few digits: "4.10K"."""
+    scale = {"K": 1e3, "M": 1e6, "G": 1e9}.get(text[-1], 1)
+    shown = text.rstrip("KMG")
+    step = 10 ** -len(shown.partition(".")[2])
+    if abs(ours / scale - float(shown)) > step * 0.51:
+        wrong.append(f"{what}: {ours}, should be about {text}")
+
+
+@checks("massif")
+def massif(got, truth, _entry):
+    wrong = []
+    heads = truth["heads"]
+    scale = 1000000 if heads["time_unit"] == "ms" else 1
+    series = {s["name"]: s["points"] for s in got["series"]}
+    for name, column in (("heap_useful", 1), ("heap_extra", 2), ("stacks", 3)):
+        compare(wrong, name, series[name], [[p[0] * scale, p[column]] for p in truth["series"]])
+    compare(wrong, "total", series["heap"], [[p[0] * scale, sum(p[1:])] for p in truth["series"]])
+    compare(wrong, "peak", got["counters"].get("peak_bytes"), truth["peak_total"])
+    compare(wrong, "tree", got["sets"][0]["values"][0]["total"], truth["peak_tree"][0][2])
+    return wrong
+
+
+@checks("heaptrack")
+def heaptrack(got, truth, _entry):
+    wrong = []
+    values = {v["name"]: v["total"] for v in got["sets"][0]["values"]}
+    compare(wrong, "allocations", values["allocations"], int(truth["calls_to_alloc"]))
+    compare(wrong, "temporary", values["temporary"], int(truth["temporary"]))
+    near(wrong, "peak", values["peak"], truth["peak"])
+    near(wrong, "leaked", values["leaked"], truth["leaked"])
+    rss = [s["points"] for s in got["series"] if s["name"] == "rss"][0]
+    near(wrong, "rss", max(v for _, v in rss), truth["rss"])
+    return wrong
+
+
+# ---- binary samples ----
+
+
+@checks("tachyon-binary")
+def tachyon(got, truth, _entry):
+    wrong = []
+    one = got["sets"][0]
+    values = one["values"][0]
+    compare(wrong, "samples", values["total"], truth["thread_samples"])
+    compare(wrong, "depth", one["max_depth"], truth["max_depth"])
+    compare(wrong, "span", one["last_ns"] - one["first_ns"], (truth["last_ts"] - truth["first_ts"]) * 1000)
+    compare(wrong, "threads", sorted(t["samples"] for t in values["threads"]), sorted(truth["threads"].values()))
+    ours = add_up(values["frames"], lambda f: (plain(f[1]), f[2], plain(f[0])))
+    for key, column in (("top_self", 0), ("top_cum", 1)):
+        top(wrong, key, ours, [([f, max(0, line or 0), n], v) for (f, line, n), v in truth[key]], column)
+    return wrong
+
+
+@checks("gperftools-cpu")
+def gperftools(got, truth, _entry):
+    total = [line for line in truth["top"] if "total" in line.lower()]
+    values = got["sets"][0]["values"]
+    wrong = []
+    found = re.match(r"Total: (\d+) samples", total[0]) if total else None
+    if found:
+        compare(wrong, "samples", values[1]["total"], int(found.group(1)))
+    found = re.search(r"of ([0-9.]+)(s|ms) total", total[0]) if total else None
+    if found:
+        ns = float(found.group(1)) * (1e9 if found.group(2) == "s" else 1e6)
+        compare(wrong, "cpu", float(values[0]["total"]), ns, 0.005)
     return wrong
