@@ -35,10 +35,10 @@ const PHONE = { width: 390, height: 844 };
 
 /** name, what the address says, and what is done before the picture is taken. */
 const PICTURES = [
-  ["sunburst", "", (page) => hover(page, ".sunburst-stage", 0.64, 0.42)],
-  ["flame", "view=flame", (page) => hover(page, ".flame-stage", 0.2, 0.28)],
-  ["search", "view=flame&q=password"],
-  ["table", "view=table"],
+  ["sunburst", "value=cpu", (page) => hover(page, ".sunburst-stage", 0.64, 0.42)],
+  ["flame", "view=flame&value=cpu", (page) => hover(page, ".flame-stage", 0.2, 0.28)],
+  ["search", "view=flame&q=password&value=cpu"],
+  ["table", "view=table&value=cpu"],
   ["memory", "view=memory"],
   ["threads", "view=threads"],
 ];
@@ -62,7 +62,7 @@ try {
   const url = await until(() => /http:\/\/\S+\/p\/\w+/.exec(said)?.[0], "heliograph prints its URL", 30_000);
   const profile = `${new URL(url).origin}/api/v1/profiles/${url.split("/").pop()}`;
   await until(async () => (await (await fetch(profile)).json()).duration_s > 6, "six seconds of samples", 60_000);
-  await take("live", url, "", DESKTOP, "dark");
+  await take("live", url, "value=cpu", DESKTOP, "dark");
   await until(async () => (await (await fetch(profile)).json()).state !== "live", "the program ends", 120_000);
   for (const [name, address, before] of PICTURES)
     for (const theme of ["light", "dark"]) {

@@ -23,7 +23,7 @@ test("live: samples arrive at least twice a second and keep search, zoom and sel
     await page.waitForTimeout(50);
   }
   assert.ok(seen.size >= 6, `${seen.size} updates in 3 s`);
-  assert.equal(await page.locator(".crumbs li").last().textContent(), "<module>");
+  await until(() => page.locator(".crumbs li").last().textContent().then((x) => x === "<module>"), "the path ends there");
   assert.equal(await page.locator(".search input").inputValue(), "json");
   assert.match(await page.locator(".detail h2").textContent(), /<module>/);
   assert.match(state(page), /q=json/);

@@ -31,8 +31,8 @@ test("sunburst: a click puts the arc in the middle, the middle leads back out", 
   // The first ring to the right of the top is the widest child: the workers' threads.
   await page.mouse.click(middle[0] + radius * 0.2, middle[1] - radius * 0.23);
   await until(() => state(page).includes("root="), "the address has the root");
-  assert.equal(await page.locator(".crumbs li").last().textContent(), "Thread._bootstrap");
-  assert.match(await page.locator(".sunburst-centre .share").textContent(), /66\.7 %/);
+  await until(() => page.locator(".crumbs li").last().textContent().then((x) => x === "Thread._bootstrap"), "the path ends there");
+  await until(() => page.locator(".sunburst-centre .share").textContent().then((x) => x === "66.7 %"), "its share in the middle");
   await page.mouse.click(middle[0], middle[1]);
   await until(() => !state(page).includes("root="), "the root is taken back");
   await page.goBack();
@@ -62,13 +62,13 @@ test("flame: zooming by click, by keys and back to everything", async (t) => {
   const box = await page.locator(FLAME).first().boundingBox();
   await page.mouse.click(box.x + box.width * 0.8, box.y + 36);
   await until(() => state(page).includes("root="), "zoomed");
-  assert.match(await page.locator(".detail h2").textContent(), /<module>/);
+  await until(() => page.locator(".detail h2").textContent().then((x) => x === "<module>"), "its details");
   await page.keyboard.press("Backspace");
   await until(() => !state(page).includes("root="), "out again");
   await page.locator(".flame-stage").focus();
   for (const key of ["ArrowDown", "ArrowDown", "ArrowRight", "Enter"]) await page.keyboard.press(key);
   await until(() => state(page).includes("root="), "the keyboard zooms");
-  assert.equal(await page.locator(".crumbs li").last().textContent(), "<module>");
+  await until(() => page.locator(".crumbs li").last().textContent().then((x) => x === "<module>"), "the path ends there");
   await page.keyboard.press("0");
   await until(() => !state(page).includes("root="), "0 shows everything");
 });

@@ -1,4 +1,5 @@
-import { cssOf, pixel, type Tokens } from "./colours";
+import { pixel, type Tokens } from "./colours";
+import { Hatch } from "./hatch";
 import { paintLine, wideBoxes, type Domain, type WideBoxes } from "./flame_layout";
 import type { BoxColumns } from "./rows";
 import { safeName, TextFitter } from "./text";
@@ -37,9 +38,9 @@ export class FlamePainter {
   private readonly context: CanvasRenderingContext2D;
   private readonly text: TextFitter;
   private image: ImageData | null = null;
+  private font = "";
   private wide: WideBoxes[] = [];
-  private hatch: CanvasPattern | null = null;
-  private hatchInk = "";
+  private readonly hatch = new Hatch();
 
   constructor(private readonly canvas: HTMLCanvasElement) {
     const context = canvas.getContext("2d", { alpha: false });
@@ -99,12 +100,14 @@ export class FlamePainter {
     context.putImageData(this.image, 0, 0);
 
     context.setTransform(1, 0, 0, 1, 0, 0);
-    context.font = `${FONT_SIZE * ratio}px ${tokens.font}`;
+    const font = `${FONT_SIZE * ratio}px ${tokens.font}`;
+    if (font !== this.font) this.text.reset();
+    this.font = font;
+    context.font = font;
     context.textBaseline = "middle";
-    const shareFont = ratio;
     for (let depth = first; depth <= last; depth++) {
       const top = FlamePainter.rowTop(depth, scene, height) * ratio;
-      this.drawRow(scene, tokens, depth, depth - first, top, shareFont);
+      this.drawRow(scene, tokens, depth, depth - first, top, ratio);
     }
   }
 
@@ -134,7 +137,7 @@ export class FlamePainter {
       const room = (wide.right[k] as number) - left;
       const fn = row.fn[i] as number;
       if (row.flags && ((row.flags[i] as number) & 1) !== 0) {
-        context.fillStyle = this.hatching(tokens, ratio);
+        context.fillStyle = this.hatch.style(context, tokens, ratio);
         context.fillRect(left, top, room - 1, (scene.rowHeight - 1) * ratio);
       }
       if (room < TEXT_FROM * ratio) continue;
@@ -155,28 +158,6 @@ export class FlamePainter {
       context.fillText(share, left + 5 * ratio + used + 9 * ratio, middle);
       context.globalAlpha = 1;
     }
-  }
-
-  private hatching(tokens: Tokens, ratio: number): CanvasPattern | string {
-    if (this.hatch && this.hatchInk === tokens.boxInk) return this.hatch;
-    const size = Math.max(6, Math.round(6 * ratio));
-    const tile = document.createElement("canvas");
-    tile.width = tile.height = size;
-    const context = tile.getContext("2d");
-    if (!context) return "transparent";
-    context.strokeStyle = tokens.boxInk;
-    context.globalAlpha = 0.2;
-    context.lineWidth = Math.max(1, ratio);
-    context.beginPath();
-    for (const shift of [-size, 0, size]) {
-      context.moveTo(shift, size);
-      context.lineTo(shift + size, 0);
-    }
-    context.stroke();
-    this.hatch = this.context.createPattern(tile, "repeat");
-    this.hatchInk = tokens.boxInk;
-    this.text.reset();
-    return this.hatch ?? "transparent";
   }
 
   /** What lies on top: the box under the pointer, the cursor, every box of the chosen function. */
@@ -229,8 +210,4 @@ export class FlamePainter {
       outline(box.depth, row.x0[box.index] as number, row.x1[box.index] as number, colour, 2);
     }
   }
-}
-
-export function swatch(value: number): string {
-  return cssOf(value);
 }

@@ -1,4 +1,5 @@
 import { cssOf, type Tokens } from "./colours";
+import { Hatch } from "./hatch";
 import type { BoxColumns } from "./rows";
 import { layoutArcs, layoutRim, ringRadius, type Arc, type SunburstFrame } from "./sunburst_layout";
 import { safeName, TextFitter } from "./text";
@@ -19,6 +20,7 @@ const FONT_SIZE = 11.5;
 export class SunburstPainter {
   private readonly context: CanvasRenderingContext2D;
   private readonly text: TextFitter;
+  private readonly hatch = new Hatch();
   private font = "";
 
   constructor(private readonly canvas: HTMLCanvasElement) {
@@ -55,7 +57,7 @@ export class SunburstPainter {
       context.fillStyle = fn >= 0 ? cssOf(scene.colours[fn] as number) : tokens.line;
       context.fill();
       if (arc.index >= 0 && row.flags && ((row.flags[arc.index] as number) & 1) !== 0)
-        this.hatch(arc, tokens);
+        this.fillHatch(arc, tokens, ratio);
       const length = (arc.a1 - arc.a0) * ((arc.r0 + arc.r1) / 2);
       if (length > 2.5 && arc.r0 > 0) {
         context.strokeStyle = surface;
@@ -88,24 +90,11 @@ export class SunburstPainter {
     }
   }
 
-  private hatch(arc: Arc, tokens: Tokens): void {
-    const { context } = this;
-    const size = (arc.a1 - arc.a0) * arc.r1;
-    if (size < 4) return;
-    context.save();
-    context.clip();
-    context.strokeStyle = tokens.boxInk;
-    context.globalAlpha = 0.16;
-    context.lineWidth = 1;
-    context.beginPath();
-    const r = arc.r1;
-    for (let x = -2 * r; x < 2 * r; x += 7) {
-      context.moveTo(x, -r);
-      context.lineTo(x + 2 * r, r);
-    }
-    context.stroke();
-    context.restore();
-    tracePath(context, arc);
+  /** Over the path that is traced already. */
+  private fillHatch(arc: Arc, tokens: Tokens, ratio: number): void {
+    if ((arc.a1 - arc.a0) * arc.r1 < 4) return;
+    this.context.fillStyle = this.hatch.style(this.context, tokens, ratio);
+    this.context.fill();
   }
 
   /** Along the arc where it is long enough, else outwards where the ring is thick enough. */

@@ -38,7 +38,10 @@ export interface FunctionInfo {
 export function packageOf(fn: FunctionInfo): string {
   if (fn.module) return fn.module.split(".")[0] || fn.module;
   if (!fn.file) return fn.kind === 0 ? "" : (KINDS[fn.kind] ?? "");
-  if (fn.file === "~" || fn.file.startsWith("<")) return fn.file === "~" ? "builtins" : fn.file;
+  if (fn.file === "~") return "builtins";
+  const frozen = /^<frozen ([^>.]+)/.exec(fn.file);
+  if (frozen?.[1]) return frozen[1];
+  if (fn.file.startsWith("<")) return fn.file;
   const parts = fn.file.split("/");
   const site = Math.max(parts.lastIndexOf("site-packages"), parts.lastIndexOf("dist-packages"));
   const inside = site >= 0 ? parts.slice(site + 1) : libraryPart(parts);

@@ -97,7 +97,8 @@ export class ChartFrame {
       for (const name of colours.names()) {
         const weight = weights.get(name) ?? 0;
         other -= weight;
-        const share = formatPercent(weight / (sum || 1)).replace(/\.\d+/, "");
+        const part = weight / (sum || 1);
+        const share = part > 0 && part < 0.01 ? "<1 %" : `${Math.round(part * 100)} %`;
         key += `|${name}${share}`;
         const button = el(
           "button",

@@ -146,8 +146,10 @@ export class HeaderView implements View {
     const value = profile.values.find((v) => v.key === state.value) ?? profile.values.find((v) => v.default) ?? profile.values[0];
     if (value && value.total > 0) fact(formatAmount(value.total, value.unit), value.name === "time" ? "total" : value.name);
     const samples = value?.samples || profile.counters["samples"] || 0;
-    if (samples > 0) fact(formatCount(samples), "samples");
-    if (profile.duration_s > 0) fact(profile.duration_s < 120 ? formatSeconds(profile.duration_s) : formatClock(profile.duration_s), "long");
+    const has = (shape: string) => profile.shapes.includes(shape);
+    if (samples > 0 && has("stacks")) fact(formatCount(samples), "samples");
+    if (samples > 0 && !has("stacks") && has("call-graph")) fact(formatCount(samples), "functions");
+    if (profile.duration_s > 0 && (has("stacks") || has("series"))) fact(profile.duration_s < 120 ? formatSeconds(profile.duration_s) : formatClock(profile.duration_s), "long");
     if (profile.rate_hz > 0 && profile.shapes.includes("stacks")) fact(`${formatCount(profile.rate_hz)} Hz`, profile.mode);
     if (profile.runtime) fact(safeName(profile.runtime).slice(0, 40), "");
     else if (profile.format && profile.format !== "heliograph") fact(safeName(profile.format).slice(0, 40), "");

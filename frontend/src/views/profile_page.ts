@@ -45,6 +45,7 @@ const SLOT_TOKENS = [
   ...Array.from({ length: HEAT_STEPS }, (_, i) => `--heat-${i}`),
 ];
 const DIMMED = 0.84;
+const SETTLED_SAMPLES = 300;
 
 /** What the server writes, and the shapes it needs for it. */
 const EXPORTS: [format: string, label: string, shapes: string[]][] = [
@@ -179,11 +180,24 @@ export class ProfilePage {
     if (this.isPaused) await new Promise<void>((done) => (this.resume = done));
     if (message.rev !== this.shared.profile.rev || message.state !== this.shared.profile.state) {
       this.shared.profile = await this.source.profile(this.abort.signal);
+      this.keepValue();
       this.renderSoon();
       await this.reload();
     }
     // Ready for more when this is on the screen.
     await new Promise((done) => (document.hidden ? setTimeout(done, 1000) : requestAnimationFrame(done)));
+  }
+
+  /**
+   * Which value is the usual one may change while a live profile grows; what a person looks at must
+   * not. Once there is something to see, the address says it.
+   */
+  private keepValue(): void {
+    const { profile, state } = this.shared;
+    const usual = profile.values.find((v) => v.default);
+    if (state.value || !usual || usual.samples < SETTLED_SAMPLES) return;
+    this.shared.state = { ...state, value: usual.key };
+    history.replaceState(null, "", `${location.pathname}#${printState(this.shared.state)}`);
   }
 
   private render(): void {

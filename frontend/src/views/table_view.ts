@@ -16,6 +16,7 @@ const WIDTHS: Record<string, string> = {
   self_share: "70px",
   total_share: "70px",
   samples_self: "118px",
+  ncalls: "132px",
 };
 const SHADES = 4;
 

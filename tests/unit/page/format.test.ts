@@ -70,6 +70,8 @@ test("palette: a package is what a person would call it", () => {
   assert.equal(of("/srv/app/views.py"), "views");
   assert.equal(of("whatever", "shop.http"), "shop");
   assert.equal(of("~"), "builtins");
+  assert.equal(of("<frozen importlib._bootstrap>"), "importlib");
+  assert.equal(of("<frozen runpy>"), "runpy");
 });
 
 test("palette: a package keeps its colour while others grow past it", () => {
