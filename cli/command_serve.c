@@ -149,9 +149,30 @@ static void tell_failure(int ready_fd, const struct args *args, enum status st,
         log_error("%s", err->text);
 }
 
+/* A copy of the store, also while another server has it open. */
+static int back_up(const struct args *args, const char *path)
+{
+    struct error err = {0};
+    struct library_options options = {.path = args_text(args, "store"), .is_read_only = true};
+    struct library *library;
+    enum status st = library_open(&library, &options, &err);
+    if (st == STATUS_OK) {
+        st = library_backup(library, path, &err);
+        library_close(library);
+    }
+    if (st == STATUS_OK)
+        log_info("the store is copied to %s", path);
+    else
+        log_error("%s", err.text);
+    return status_exit_code(st);
+}
+
 static int serve(const struct args *args)
 {
     struct error err = {0};
+    const char *backup = args_text(args, "backup");
+    if (backup)
+        return back_up(args, backup);
     double ready = -1;
     enum status st = args_number(args, "ready-fd", 0, 1024, &ready, &err);
     int ready_fd = (int)ready;
@@ -191,6 +212,8 @@ static const struct option_row options[] = {
     {"allow-host", 0, "H,H", "more names this server is reached by", NULL, NULL},
     {"max-upload", 0, "SIZE", "largest upload", "256MiB", NULL},
     {"retain", 0, "AGE|SIZE", "delete profiles older than AGE or above SIZE together", "for ever",
+     NULL},
+    {"backup", 0, "FILE", "copy the store to FILE and end; also beside a running server", NULL,
      NULL},
     {"log-json", 0, NULL, "log one JSON object a line", NULL, NULL},
     {"ready-fd", 0, "N", "write the address to this descriptor when serving", NULL, NULL},

@@ -69,6 +69,17 @@ class Saved(unittest.TestCase):
             self.assertEqual(out.returncode, 0, out.stderr)
             self.assertEqual(sorted(out.stdout.split("\n")[:-1]), sorted(folded.read_text().split("\n")[:-1]))
 
+    def test_the_store_is_copied_beside_a_running_server(self):
+        with scratch() as folder:
+            imported = heliograph(folder, "open", "--no-open", make_prof(folder))
+            profile = re.search(r"/p/(\w+)", imported.stdout).group(1)
+            with Server(folder, "--listen", "127.0.0.1:0") as serve:
+                serve.url()
+                done = heliograph(folder, "serve", "--backup", folder / "copy.db")
+                self.assertEqual(done.returncode, 0, done.stderr)
+            listed = json.loads(heliograph(folder, "list", "--json", "--store", folder / "copy.db").stdout)
+            self.assertEqual([row["id"] for row in listed], [profile])
+
     def test_bad_files_are_one_clear_line_and_exit_2(self):
         with scratch() as folder:
             bad = folder / "bad.prof"
