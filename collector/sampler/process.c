@@ -417,8 +417,8 @@ static void sample_all(struct sampled_process *p, struct sampling *s, bool with_
             reading_compile(&t->reading);
         }
         at += size;
-        if (!t->is_direct)
-            thread_note_first(t, is_settled(result));
+        if (!t->is_direct && !p->was_slow) /* slowness is ours, not the thread's */
+            thread_note_first(t, result != READING_TORN && result != READING_BROKEN);
         if (is_settled(result) || again_len == sizeof(again) / sizeof(again[0]))
             take_result(p, s, t, result, len, false);
         else

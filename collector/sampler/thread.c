@@ -103,7 +103,7 @@ void thread_read_cpu(struct sampled_thread *t, uint64_t now)
     t->read_ns = now;
 }
 
-enum { UNSTEADY = 100, NOTE_SHIFT = 5, PROBE_EVERY = 8 };
+enum { UNSTEADY = 300, NOTE_SHIFT = 3, PROBE_EVERY = 4 };
 
 void thread_note_first(struct sampled_thread *t, bool was_good)
 {
