@@ -39,6 +39,7 @@ extern const struct format format_massif;
 extern const struct format format_heaptrack;
 extern const struct format format_gperftools;
 extern const struct format format_tachyon;
+extern const struct format format_html;
 
 static const struct format *const format_rows[] = {
     &format_pstats,
@@ -76,4 +77,5 @@ static const struct format *const format_rows[] = {
     &format_heaptrack,
     &format_gperftools,
     &format_tachyon,
+    &format_html,
 };

@@ -92,6 +92,20 @@ Test(json, holds_every_table_and_column, .init = begin, .fini = end)
     profile_free(p);
 }
 
+Test(html, is_one_file_without_scripts_or_raw_names, .init = begin, .fini = end)
+{
+    struct profile *p = nasty();
+    const char *html = written(p, "html");
+    cr_assert_null(strstr(html, "<script"));
+    cr_assert_null(strstr(html, "</script"));
+    cr_assert_null(strstr(html, "http://"));
+    cr_assert_null(strstr(html, "https://"));
+    cr_assert(strstr(html, "&lt;/script&gt;"));
+    cr_assert(strstr(html, "src=\"data:image/svg+xml;base64,PHN2Zy"));
+    cr_assert(strstr(html, "<th>self (s)</th>"));
+    profile_free(p);
+}
+
 Test(writers, say_what_is_lost, .init = begin, .fini = end)
 {
     struct profile *p = nasty();
