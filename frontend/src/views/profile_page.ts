@@ -46,6 +46,7 @@ const SLOT_TOKENS = [
 ];
 const DIMMED = 0.84;
 const SETTLED_SAMPLES = 300;
+const SLOW_MS = 300;
 
 /** What the server writes, and the shapes it needs for it. */
 const EXPORTS: [format: string, label: string, shapes: string[]][] = [
@@ -66,6 +67,7 @@ export class ProfilePage {
   private readonly detail: DetailView;
   private readonly panel = el("section", { class: "panel main", id: "view", role: "tabpanel" });
   private view: { name: ViewName; view: View } | null = null;
+  private waits = 0;
   private isPaused = false;
   private resume: (() => void) | null = null;
   private coloursKey: unknown[] = [];
@@ -146,7 +148,22 @@ export class ProfilePage {
       history[isBack ? "replaceState" : "pushState"](null, "", `${location.pathname}${address ? `#${address}` : ""}`);
     }
     this.renderSoon();
-    void this.reload();
+    void this.reloadVisibly();
+  }
+
+  /** What a person asked for and is slow to come shows that it is coming. */
+  private async reloadVisibly(): Promise<void> {
+    const mine = ++this.waits;
+    const timer = setTimeout(() => {
+      if (mine !== this.waits) return;
+      this.panel.classList.add("is-waiting");
+      this.panel.setAttribute("aria-busy", "true");
+    }, SLOW_MS);
+    await this.reload();
+    clearTimeout(timer);
+    if (mine !== this.waits) return;
+    this.panel.classList.remove("is-waiting");
+    this.panel.removeAttribute("aria-busy");
   }
 
   private remember(patch: Partial<ViewState>): void {
