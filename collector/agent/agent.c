@@ -152,9 +152,18 @@ AGENT_COLD static bool register_process(void)
     return false;
 }
 
-_Atomic uint64_t *agent_definitions_used(void)
+uint8_t *agent_reserve(uint32_t len, uint32_t *unit)
 {
-    return &process_row(agent_process->slot)->definitions_used;
+    _Atomic uint64_t *used = &process_row(agent_process->slot)->definitions_used;
+    uint64_t need =
+        ((uint64_t)len + RING_DEFINITION_UNIT - 1) & ~(uint64_t)(RING_DEFINITION_UNIT - 1);
+    uint64_t at = atomic_load(used);
+    do {
+        if (need > control->definition_bytes - at)
+            return NULL;
+    } while (!atomic_compare_exchange_weak(used, &at, at + need));
+    *unit = (uint32_t)(at / RING_DEFINITION_UNIT);
+    return agent_process->definitions + at;
 }
 
 _Atomic uint64_t *agent_arena_bytes(void)

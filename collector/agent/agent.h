@@ -107,8 +107,9 @@ void agent_note_turn(struct agent_thread *t);
 void agent_count_lost(enum ring_kind kind, size_t size);
 void *agent_map(size_t size); /* wiped on fork; NULL when there is none */
 void agent_unmap(void *map, size_t size);
+/* `len` bytes in the process's definitions, *unit saying where for records; NULL when full. */
+uint8_t *agent_reserve(uint32_t len, uint32_t *unit);
 uint64_t agent_clock_ns(void);
-_Atomic uint64_t *agent_definitions_used(void); /* of this process's slot */
 _Atomic uint64_t *agent_arena_bytes(void);
 
 /* ---- sample.c ---- */
@@ -146,6 +147,9 @@ extern struct agent_python {
     struct python_layout layout;
     enum python_layout_result layout_result;
     bool is_python, has_stacks;
+    /* Set once the interpreter shuts down: from then on thread states vanish under their threads.
+     */
+    void *volatile *finalizing;
     uint64_t code_type;      /* address of PyCode_Type */
     void *(*attached)(void); /* the thread state that holds the GIL (3.12+: own, attached) */
     void *(*own)(void);      /* this thread's, with or without the GIL */

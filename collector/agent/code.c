@@ -90,19 +90,16 @@ static uint32_t write_definition(uint64_t code)
     if (l->ip != PYTHON_IP_POINTER)
         add_chunk(&d, load_u64(code + l->code_bytecode) + l->var_size, sizeof(uint64_t));
 
-    _Atomic uint64_t *used = agent_definitions_used();
-    uint64_t at = atomic_load(used);
-    do {
-        if (d.bytes > agent_control->definition_bytes - at)
-            return 0;
-    } while (!atomic_compare_exchange_weak(used, &at, at + d.bytes));
-    uint8_t *out = agent_process->definitions + at;
+    uint32_t unit;
+    uint8_t *out = agent_reserve(d.bytes, &unit);
+    if (!out)
+        return 0;
     for (uint32_t i = 0; i < d.chunks; i++)
         memcpy(out + d.chunk[i].offset,
                (const void *)(uintptr_t)d.chunk[i].address, // NOLINT(performance-no-int-to-ptr)
                d.chunk[i].len);
     memcpy(out, &d, sizeof(d));
-    return (uint32_t)(at / RING_DEFINITION_UNIT);
+    return unit;
 }
 
 AGENT_COLD uint32_t agent_code_define(uint64_t code)

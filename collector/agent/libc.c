@@ -176,13 +176,14 @@ static uint64_t thread_state(bool *has_gil)
 {
     void *own = agent_python.own();
     void *attached = agent_python.attached ? agent_python.attached() : NULL;
-    if (agent_python.layout.version >= 0x030c0000) {
-        /* 3.12+: "attached" is this thread's own, also in a subinterpreter. */
-        *has_gil = attached && !agent_python.layout.is_free_threaded;
-        return (uint64_t)(uintptr_t)(attached ? attached : own);
-    }
-    *has_gil = own && own == attached;
-    return (uint64_t)(uintptr_t)own;
+    /* 3.12+: "attached" is this thread's own, also in a subinterpreter. */
+    bool is_new = agent_python.layout.version >= 0x030c0000;
+    bool is_attached = attached && (is_new || own == attached);
+    *has_gil = is_attached && !agent_python.layout.is_free_threaded;
+    if (is_attached)
+        return (uint64_t)(uintptr_t)attached;
+    /* Without the GIL, a shutting down interpreter may free our thread state any moment. */
+    return agent_python.finalizing && *agent_python.finalizing ? 0 : (uint64_t)(uintptr_t)own;
 }
 
 static void put_alloc(struct agent_thread *t, enum ring_kind kind, enum ring_domain domain,

@@ -391,6 +391,11 @@ void agent_python_init(void)
     uint32_t version = hex_version(get_version());
     agent_python.layout_result = python_layout_init(&agent_python.layout, version,
                                                     find("_PyRuntime"), PYTHON_DEBUG_OFFSETS_MAX);
+    if (agent_python.layout_result == PYTHON_LAYOUT_OK &&
+        agent_python.layout.runtime_finalizing != PYTHON_NO_FIELD)
+        agent_python.finalizing =
+            (void *volatile *)(void *)((uint8_t *)find("_PyRuntime") +
+                                       agent_python.layout.runtime_finalizing);
     agent_python.code_type = (uint64_t)(uintptr_t)find("PyCode_Type");
     agent_python.layout.version = version;
 }

@@ -80,6 +80,10 @@ void heap_account_alloc(struct heap *h, struct heap_process *p, uint32_t site, u
     h->totals.in_use_bytes += bytes;
     if (h->totals.in_use_bytes > h->totals.peak_bytes)
         h->totals.peak_bytes = h->totals.in_use_bytes;
+    if (h->totals.in_use_bytes > h->total_peak) {
+        h->total_peak = h->totals.in_use_bytes;
+        h->total_peak_ns = h->now_ns;
+    }
     p->in_use += bytes;
     bool is_peak = p->in_use > p->peak;
     if (is_peak) {

@@ -165,9 +165,11 @@ static void put_points(struct heap *h, uint64_t end_ns)
             stream_point(h->stream, p->metric_arenas, end_ns, (double)arenas);
         p->last_arenas = arenas;
     }
+    if (h->total_peak > h->totals.in_use_bytes && h->total_peak > h->last_total)
+        stream_point(h->stream, h->metric_total, h->total_peak_ns, (double)h->total_peak);
     if (h->totals.in_use_bytes != h->last_total)
         stream_point(h->stream, h->metric_total, end_ns, (double)h->totals.in_use_bytes);
-    h->last_total = h->totals.in_use_bytes;
+    h->last_total = h->total_peak = h->totals.in_use_bytes;
 }
 
 static void put_classes(struct heap *h, const char *kind, const uint64_t *classes, size_t len)

@@ -137,7 +137,7 @@ struct heap {
     struct map aged_index;
 
     uint32_t set, metric_total;
-    uint64_t last_total;
+    uint64_t last_total, total_peak, total_peak_ns; /* of this interval */
     struct heap_row *rows;
     size_t rows_cap;
     uint64_t *column_time;
