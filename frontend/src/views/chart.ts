@@ -201,9 +201,11 @@ export function boxTooltip(flame: FlameModel, box: Box): TooltipContent {
   return content;
 }
 
+/** From a share of the value: exact where every sample weighs the same, and marked where not. */
 export function samplesText(samples: number): string {
   const whole = Math.round(samples);
-  return `${formatCount(whole)} ${whole === 1 ? "sample" : "samples"}`;
+  const mark = Math.abs(samples - whole) > 0.01 ? "≈ " : "";
+  return `${mark}${formatCount(whole)} ${whole === 1 ? "sample" : "samples"}`;
 }
 
 export function rootOf(shared: Shared): Box {
