@@ -34,7 +34,7 @@ static bool take_word(struct words *w, uint64_t *value)
     return true;
 }
 
-/* Words 0, 3, 0, period, 0 fit in one way only. */
+/* Words 0, 3, 0 (Java: 1), period, 0 fit in one way only. */
 static bool find_words(const uint8_t *data, size_t len, struct words *found, uint64_t *period)
 {
     for (int kind = 0; kind < 4; kind++) {
@@ -44,7 +44,7 @@ static bool find_words(const uint8_t *data, size_t len, struct words *found, uin
         bool fits = true;
         for (size_t i = 0; i < HEADER_WORDS && fits; i++)
             fits = take_word(&w, &head[i]);
-        if (fits && head[0] == 0 && head[1] == 3 && head[2] == 0 && head[4] == 0 &&
+        if (fits && head[0] == 0 && head[1] == 3 && head[2] <= 1 && head[4] == 0 &&
             head[3] < 3600000000U) {
             *found = w;
             *period = head[3];
@@ -111,9 +111,16 @@ static enum status find_end(struct reader *r, size_t *samples_end)
             r->words.at = at;
             return bad(r, "a depth that cannot be");
         }
-        if (count == 0 && depth == 1) {
+        struct words first = w;
+        uint64_t address = 0;
+        take_word(&first, &address);
+        if (count == 0 && depth == 1 && address == 0) {
             w.at += w.size;
             *samples_end = at;
+            if (w.at < w.len && w.data[w.len - 1] != '\n') {
+                r->words.at = w.len;
+                return bad(r, "the file ends inside its list of mapped files");
+            }
             maps_read(&r->maps, w.data + w.at, w.len - w.at);
             return STATUS_OK;
         }
@@ -170,8 +177,8 @@ static int detect_gperftools(const uint8_t *head, size_t len, bool is_whole_file
     if (!find_words(head, len, &w, &period))
         return 0;
     /* vmprof begins with the same words and then has a marker 5 and a version. */
-    bool is_vmprof =
-        len > 47 && w.size == 8 && !w.is_big && head[40] == 5 && head[41] == 0 && head[43] < 16;
+    bool is_vmprof = len > 47 && w.size == 8 && !w.is_big && (head[40] == 5 || head[40] == 4) &&
+                     head[41] == 0 && head[42] < 16;
     return is_vmprof ? 20 : 85;
 }
 

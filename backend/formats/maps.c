@@ -43,6 +43,11 @@ void maps_read(struct maps *m, const uint8_t *data, size_t len)
     text_lines_init(&lines, data, len);
     while (text_lines_next(&lines, &line)) {
         struct maps_range range;
+        struct text rest = text_trim(line);
+        struct text word = text_word(&rest);
+        uint64_t address;
+        if (text_skip(&word, "0x") && text_hex(word, &address))
+            maps_add_symbol(m, address, text_trim(rest)); /* Java's files have these instead */
         /* A map that does not fit any more costs a name, not the profile. */
         if (take_range(text_trim(line), &range) && array_reserve(&m->ranges, &m->cap, m->len + 1))
             m->ranges[m->len++] = range;

@@ -40,6 +40,8 @@ extern const struct format format_heaptrack;
 extern const struct format format_gperftools;
 extern const struct format format_tachyon;
 extern const struct format format_html;
+extern const struct format format_pprof_legacy;
+extern const struct format format_vmprof;
 
 static const struct format *const format_rows[] = {
     &format_pstats,
@@ -78,4 +80,6 @@ static const struct format *const format_rows[] = {
     &format_gperftools,
     &format_tachyon,
     &format_html,
+    &format_pprof_legacy,
+    &format_vmprof,
 };

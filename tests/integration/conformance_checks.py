@@ -393,3 +393,36 @@ def gperftools(got, truth, _entry):
         ns = float(found.group(1)) * (1e9 if found.group(2) == "s" else 1e6)
         compare(wrong, "cpu", float(values[0]["total"]), ns, 0.005)
     return wrong
+
+
+@checks("vmprof")
+def vmprof(got, truth, _entry):
+    wrong = []
+    one = got["sets"][0]
+    compare(wrong, "samples", one["values"][0]["total"], truth["samples"])
+    have = {}
+    for frame in one["values"][0]["frames"]:
+        key = (frame[0], frame[1], str(frame[6]))
+        have[key] = max(have.get(key, 0), frame[4])
+    for name, count in truth["top"]:
+        _kind, function, line, file = name.split(":", 3)
+        ours = have.get((function, "" if file == "-" else file, line))
+        if not truth["profile_lines"]:  # with lines a function has a frame for each
+            compare(wrong, name, ours, count)
+        elif ours is None:
+            wrong.append(f"{name} is missing")
+    return wrong
+
+
+@checks("pprof-legacy-text")
+def pprof_legacy(got, truth, _entry):
+    """go tool pprof prints rounded totals: "of 77.19MB total"."""
+    wrong = []
+    text = "\n".join(truth["top"])
+    found = re.search(r"(?:of|for [0-9.]+\w*, 100% of) ([0-9.]+)([a-zA-Z]*) total", text)
+    if not found:
+        return wrong
+    scales = {"kB": 1024, "MB": 1 << 20, "GB": 1 << 30, "B": 1, "": 1, "s": 1e9, "ms": 1e6, "us": 1e3, "ns": 1}
+    total = float(found.group(1)) * scales[found.group(2)]
+    compare(wrong, "total", float(got["sets"][0]["values"][0]["total"]), total, 0.005)
+    return wrong
