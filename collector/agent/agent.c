@@ -414,6 +414,7 @@ __attribute__((constructor(101))) static void agent_start(void)
             if (agent_process && pthread_key_create(&end_key, end_thread) == 0 &&
                 register_process() && agent_python.layout_result != PYTHON_LAYOUT_TOO_OLD) {
                 agent_mode = (int)control->mode;
+                agent_exec_init();
                 agent_python_hook();
             }
         }

@@ -112,6 +112,9 @@ uint8_t *agent_reserve(uint32_t len, uint32_t *unit);
 uint64_t agent_clock_ns(void);
 _Atomic uint64_t *agent_arena_bytes(void);
 
+/* ---- exec.c ---- */
+void agent_exec_init(void);
+
 /* ---- sample.c ---- */
 void agent_draw(struct agent_thread *t); /* sets the countdown to the next sample */
 

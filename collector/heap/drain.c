@@ -158,6 +158,7 @@ void heap_process_free(struct heap *h, struct heap_process *p)
         ring_reader_close(&p->rings[i]->reader, h->region);
         free(p->rings[i]->stack_of_node);
         free(p->rings[i]->site_of_node);
+        free(p->rings[i]->spans);
         free(p->rings[i]);
     }
     free(p->rings);

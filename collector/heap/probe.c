@@ -44,6 +44,8 @@ struct collected {
     size_t processes_len, processes_cap;
     struct sum *sums;
     size_t sums_len, sums_cap;
+    struct wire_span *spans;
+    size_t spans_len, spans_cap;
     struct map sum_of;
     uint64_t points, rows, last_time_ns;
     bool is_disordered;
@@ -125,6 +127,8 @@ static enum status collect(void *ctx, uint64_t seq, const uint8_t *message, size
         if (b->processes[i].index == c->processes_len)
             APPEND(c, processes, b->processes[i]);
     }
+    for (size_t i = 0; i < b->spans_len; i++)
+        APPEND(c, spans, b->spans[i]);
     for (size_t i = 0; i < b->samples_len; i++) {
         for (size_t k = 0; k < b->samples[i].len; k++)
             add_sample(c, &b->samples[i], k);
@@ -203,6 +207,28 @@ static void put_sums(struct json_out *j, const struct collected *c, bool has_pat
     json_out_end(j);
 }
 
+static void put_spans(struct json_out *j, const struct collected *c)
+{
+    json_out_key(j, "spans");
+    json_out_array(j);
+    for (size_t i = 0; i < c->spans_len; i++) {
+        const struct wire_span *s = &c->spans[i];
+        json_out_object(j);
+        json_out_key(j, "name");
+        json_out_string(j, c->strings[s->name].data, c->strings[s->name].len);
+        put_u64(j, "begin_ns", s->begin_ns);
+        put_u64(j, "end_ns", s->end_ns);
+        put_u64(j, "tid", c->threads[s->thread].tid);
+        put_u64(j, "level", s->level);
+        json_out_key(j, "begin_bytes");
+        json_out_f64(j, s->begin_value);
+        json_out_key(j, "end_bytes");
+        json_out_f64(j, s->end_value);
+        json_out_end(j);
+    }
+    json_out_end(j);
+}
+
 static void print_all(const struct collected *c, const struct heap_totals *t, int status,
                       bool has_rows, bool has_paths, uint64_t own_cpu_ns)
 {
@@ -243,6 +269,7 @@ static void print_all(const struct collected *c, const struct heap_totals *t, in
     put_u64(&j, "target_max_rss_kib", (uint64_t)children.ru_maxrss);
     put_u64(&j, "collector_cpu_us", own_cpu_ns / 1000);
     put_u64(&j, "collector_max_rss_kib", (uint64_t)own.ru_maxrss);
+    put_spans(&j, c);
     if (has_rows)
         put_sums(&j, c, has_paths);
     json_out_end(&j);

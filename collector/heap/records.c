@@ -282,6 +282,9 @@ void heap_apply(struct heap *h, struct heap_process *p, struct heap_ring *r,
         map_clear(&p->owed);
         p->owed_len = 0;
         break;
+    case RING_MARK:
+        heap_mark(h, p, r, record);
+        break;
     case RING_EVERY:
         r->every = address;
         break;

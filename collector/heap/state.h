@@ -44,6 +44,12 @@ struct heap_aged {
     } before, after;
 };
 
+/* A span of heliograph.span() that has begun. */
+struct heap_span {
+    uint32_t name; /* string of the stream */
+    uint64_t begin_ns, begin_bytes;
+};
+
 struct heap_ring {
     struct ring_reader reader;
     uint32_t slot;
@@ -56,6 +62,8 @@ struct heap_ring {
     uint32_t *stack_of_node; /* stream's stack + 1; 0 = not asked yet */
     uint32_t *site_of_node;  /* [node * 2 + domain]: site + 1 */
     size_t nodes_cap;
+    struct heap_span *spans; /* open ones, outermost first */
+    size_t spans_len, spans_cap;
     uint64_t lost_seen, waits_seen;
 };
 
@@ -174,6 +182,10 @@ void heap_apply(struct heap *h, struct heap_process *p, struct heap_ring *r,
 
 /* Frees whose allocation did not come after all; `now` = do not wait longer. */
 void heap_forget_early(struct heap *h, struct heap_process *p, bool now);
+
+/* ---- marks.c ---- */
+void heap_mark(struct heap *h, struct heap_process *p, struct heap_ring *r,
+               const struct ring_record *record);
 
 /* ---- drain.c ---- */
 /* Takes what the rings hold; returns the number of records. */

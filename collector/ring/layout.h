@@ -94,9 +94,14 @@ enum ring_kind {
     RING_AFTER, /* address = a turn. What follows came, without the GIL, while or after that turn
                    went on */
     RING_OWNER, /* address = thread id: whose records follow */
+    RING_MARK,  /* address = monotonic time in ns, size = enum ring_mark, stack = where in the
+                   definitions its name is: a 32-bit length and the bytes */
     RING_GAP,   /* address = records lost here */
     RING_EVERY, /* address = bytes between samples from here on */
 };
+
+/* A point in time, or the begin and end of a span; spans of one thread lie within each other. */
+enum ring_mark { RING_MARK_POINT, RING_MARK_BEGIN, RING_MARK_END };
 
 enum ring_domain { RING_DOMAIN_OBJECT, RING_DOMAIN_MALLOC, RING_DOMAIN_MMAP };
 

@@ -72,3 +72,7 @@ bool ring_reader_node(const struct ring_reader *r, uint32_t node, struct ring_no
 /* A whole definition inside the process's area, its chunks within it; NULL otherwise. */
 const struct ring_code *ring_definition(const struct ring_region *r, const uint8_t *definitions,
                                         uint32_t code);
+
+/* The bytes of a mark's name within the process's area; NULL when they are not there. */
+const char *ring_mark_name(const struct ring_region *r, const uint8_t *definitions, uint32_t unit,
+                           uint32_t *len);

@@ -211,3 +211,18 @@ const struct ring_code *ring_definition(const struct ring_region *r, const uint8
     }
     return c;
 }
+
+const char *ring_mark_name(const struct ring_region *r, const uint8_t *definitions, uint32_t unit,
+                           uint32_t *len)
+{
+    uint64_t at = (uint64_t)unit * RING_DEFINITION_UNIT;
+    uint64_t size = r->geometry.definition_bytes;
+    uint32_t named;
+    if (unit == 0 || at > size - RING_DEFINITION_UNIT)
+        return NULL;
+    memcpy(&named, definitions + at, sizeof(named));
+    if (named > size - at - sizeof(named))
+        return NULL;
+    *len = named;
+    return (const char *)definitions + at + sizeof(named);
+}

@@ -193,6 +193,39 @@ class Processes(unittest.TestCase):
                                if row["file"].endswith("starts.py") and row["line"] == line and row["domain"] == "object")
                     self.assertEqual(made, children * 100 * 4000)
 
+    def test_children_with_an_environment_of_their_own(self):
+        line = self.line("bare_environment.py", "bytes(3967)")
+        for label, python in PYTHONS.items():
+            with self.subTest(label):
+                result = run(python, "bare_environment.py")
+                # spawnve forks first: its child counts before and after its exec.
+                self.assertEqual((result["status"], result["processes"]), (0, 6), result["stderr"])
+                made = by_line(result, "bare_environment.py", "object")[line]
+                self.assertEqual(made["allocated"], 4 * 100 * 4000)
+
+    def test_marks_and_spans(self):
+        for label, python in PYTHONS.items():
+            for mode in ("exact", "sampled"):
+                with self.subTest(f"{label} {mode}"):
+                    result = run(python, "marked.py", support.ROOT / "python", mode=mode)
+                    self.assertEqual(result["status"], 0, result["stderr"])
+                    spans = result["spans"]
+                    self.assertEqual([s["name"] for s in spans], ["begun \u2713", "inner", "decorated", "outer", "decorated"])
+                    begun, inner, first, outer, second = spans
+                    self.assertEqual(begun["begin_ns"], begun["end_ns"])
+                    self.assertEqual([s["level"] for s in spans], [0, 1, 1, 0, 0])
+                    self.assertTrue(outer["begin_ns"] < inner["begin_ns"] < inner["end_ns"] < first["begin_ns"] < outer["end_ns"])
+                    self.assertGreaterEqual(inner["end_ns"] - inner["begin_ns"], 30e6)
+                    self.assertGreaterEqual(outer["end_ns"] - outer["begin_ns"], 50e6)
+                    self.assertNotEqual(first["tid"], second["tid"])
+                    if mode == "exact":
+                        self.assertGreaterEqual(inner["end_bytes"] - inner["begin_bytes"], 4990000)
+
+    def test_marks_do_nothing_without_an_agent(self):
+        done = subprocess.run([ONE, str(PROGRAMS / "marked.py"), str(support.ROOT / "python")], capture_output=True, text=True,
+                              env=clean_environment())
+        self.assertEqual((done.returncode, done.stdout, done.stderr), (0, "", ""))
+
     def test_a_storm_of_signals(self):
         for label, python in PYTHONS.items():
             with self.subTest(label):
@@ -301,7 +334,7 @@ class MachineCode(unittest.TestCase):
     # What the agent asks of libc: nothing that allocates, locks or prints.
     ALLOWED = {
         "__errno_location", "__tls_get_addr", "clock_gettime", "dlsym", "environ", "fstat", "getenv", "kill", "madvise",
-        "memcmp", "memcpy", "memmove", "memset", "pthread_key_create", "pthread_setspecific", "strcmp", "strlen", "syscall", "sysconf",
+        "memcmp", "memcpy", "strncmp", "memmove", "memset", "pthread_key_create", "pthread_setspecific", "strcmp", "strlen", "syscall", "sysconf",
         "__cxa_finalize", "__gmon_start__", "_ITM_deregisterTMCloneTable", "_ITM_registerTMCloneTable",
     }
     HOT = {"malloc", "calloc", "realloc", "free", "mmap", "munmap"} | {
