@@ -225,6 +225,7 @@ static const char *head_java_heap(struct legacy *r, struct text line)
 {
     (void)line;
     r->kind = KIND_JAVA_HEAP;
+    r->rate = 512 * 1024; /* what Java samples at */
     declare_heap(r, "heap");
     return NULL;
 }
