@@ -109,24 +109,28 @@ static enum status add_sets(struct query_values *out, size_t *cap, const struct 
     return st;
 }
 
-/* The sum of a column, from at most a few thousand rows evenly apart. */
-static double rough_total(const struct sample_set *set, size_t column)
+/* For how long threads had work to do: the wall time of the samples in which they ran, from at
+ * most a few thousand rows evenly apart. Not their CPU time, which is small on a busy machine,
+ * whatever the program does. */
+static double rough_busy_ns(const struct sample_set *set, size_t wall)
 {
     enum { LOOKS = 4096 };
-    const int64_t *value = set->values[column].value;
-    if (!value || set->len == 0)
-        return (double)set->values[column].constant * (double)set->len;
+    if (!set->state || set->len == 0)
+        return 0;
+    const int64_t *value = set->values[wall].value;
     size_t step = set->len / LOOKS + 1;
     double sum = 0;
     size_t looked = 0;
-    for (size_t i = 0; i < set->len; i += step, looked++)
-        sum += (double)value[i];
+    for (size_t i = 0; i < set->len; i += step, looked++) {
+        if (set->state[i] & WIRE_ON_CPU)
+            sum += (double)(value ? value[i] : set->values[wall].constant);
+    }
     return sum / (double)looked * (double)set->len;
 }
 
-/* Threads that only wait would fill the picture of a busy program: where the CPU worked for half of
- * the time or more, its time comes before the wall's. A program that mostly waits is shown by the
- * wall clock. */
+/* Threads that only wait would fill the picture of a busy program: one that had work to do for
+ * half of the time or more is shown by its CPU time first, one that mostly waits by the wall
+ * clock. */
 static void put_default_first(const struct profile *p, struct query_values *list)
 {
     struct query_value *wall = NULL;
@@ -140,7 +144,7 @@ static void put_default_first(const struct profile *p, struct query_values *list
     }
     if (!wall || !cpu || wall > cpu || wall != list->items)
         return;
-    if (rough_total(&p->sets[cpu->set], cpu->column) * 2 >= (double)p->duration_ns) {
+    if (rough_busy_ns(&p->sets[wall->set], wall->column) * 2 >= (double)p->duration_ns) {
         struct query_value first = *cpu;
         *cpu = *wall;
         *wall = first;

@@ -29,7 +29,7 @@ struct query_values {
     size_t len;
 };
 
-/* In order of the profile, but for "cpu" before "wall" where the program was busy for half of the
+/* In order of the profile, but for "cpu" before "wall" where the program had work for half of the
  * time; the first is the default. May be empty (series only). */
 enum status query_values_list(const struct profile *p, struct query_values *out);
 void query_values_free(struct query_values *v);

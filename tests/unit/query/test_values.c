@@ -1,21 +1,23 @@
 #include "backend/query/values.h"
 #include "tests/unit/query/small_profile.h"
 
-/* One thread-second of wall in `busy_ms` of which the CPU worked, in 100 samples, over one second
- * of session; a second thread waits all the time. */
-static struct profile *watched(int64_t busy_ms)
+/* A second of two threads at 100 Hz: the first has work in `busy` of its 100 samples, the second
+ * only waits. The machine is busy too: the work gets a quarter of a CPU. */
+static struct profile *watched(int64_t busy)
 {
     struct profile *p = small_new("cpu", "wall", "ns");
     uint32_t cpu = 0;
     cr_assert_eq(profile_add_value_type(p, 0, "cpu", "ns", &cpu), STATUS_OK);
     uint32_t stack = small_stack(p, "main;work");
     for (int64_t i = 0; i < 100; i++) {
-        int64_t busy[] = {10000000, busy_ms * 10000};
+        int64_t work[] = {10000000, 2500000};
         int64_t idle[] = {10000000, 0};
         struct profile_sample sample = {.time_ns = (uint64_t)i * 10000000, .stack = stack};
-        sample.values = busy;
+        sample.values = i < busy ? work : idle;
+        sample.state = i < busy ? WIRE_ON_CPU : 0;
         cr_assert_eq(profile_add_sample(p, 0, &sample), STATUS_OK);
         sample.values = idle;
+        sample.state = 0;
         cr_assert_eq(profile_add_sample(p, 0, &sample), STATUS_OK);
     }
     return p;
@@ -34,14 +36,14 @@ static const char *default_of(const struct profile *p)
 
 Test(values, shows_a_busy_program_by_its_cpu_time)
 {
-    struct profile *p = watched(900);
+    struct profile *p = watched(90);
     cr_assert_str_eq(default_of(p), "cpu");
     profile_free(p);
 }
 
 Test(values, shows_a_waiting_program_by_the_wall_clock)
 {
-    struct profile *p = watched(100);
+    struct profile *p = watched(10);
     cr_assert_str_eq(default_of(p), "wall");
     profile_free(p);
 }
