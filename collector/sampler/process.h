@@ -50,8 +50,8 @@ struct sampled_process {
     uint64_t gil_holder; /* a thread state; 0 = nobody */
     bool is_collecting;
 
-    bool was_slow; /* the last read took so long that the target may have gone round a loop
-                      meanwhile */
+    double pace;   /* the fastest read of late, as a multiple of the usual; 0 = none yet */
+    bool was_slow; /* the last read was no proof: see process.c */
     struct iovec *iov;
     size_t iov_cap;
     uint8_t *slice;

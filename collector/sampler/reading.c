@@ -113,6 +113,11 @@ static bool use_cframe(struct reading *r, uint64_t cframe)
     return is_known;
 }
 
+static bool has_sandwich(const struct reading *r)
+{
+    return !has_cframe(r->layout) && (r->is_careful || !has_chunks(r->layout));
+}
+
 bool reading_compile(struct reading *r)
 {
     const struct python_layout *layout = r->layout;
@@ -124,7 +129,7 @@ bool reading_compile(struct reading *r)
     uint64_t end = tstate_end(layout);
     if (has_cframe(layout))
         r->tstate_at = put_iov(r, r->tstate + begin, end - begin);
-    if (!has_chunks(layout))
+    if (has_sandwich(r))
         r->top_before_at = put_iov(r, r->tstate + layout->tstate_frame, sizeof(uint64_t));
     for (size_t i = 0; i < r->regions_len; i++) {
         struct reading_region *g = &r->regions[i];
@@ -141,7 +146,7 @@ bool reading_compile(struct reading *r)
     }
     if (has_cframe(layout))
         r->cframe_again_at = put_iov(r, r->tstate + layout->tstate_cframe, sizeof(uint64_t));
-    if (!has_chunks(layout))
+    if (has_sandwich(r))
         r->top_after_at = put_iov(r, r->tstate + layout->tstate_frame, sizeof(uint64_t));
     return true;
 }
