@@ -18,7 +18,7 @@
 
 enum {
     AGENT_PATH = 4096,          /* frames of one stack that are told apart */
-    AGENT_WATCH_BITS = 1 << 16, /* bits of the filter that frees look into */
+    AGENT_WATCH_BITS = 1 << 17, /* bits of the filter that frees look into */
     AGENT_WATCH_SLOTS = 1 << 17,
     AGENT_CODE_SLOTS = 1 << 16,
     AGENT_CODE_GENERATIONS = 1024,
@@ -32,7 +32,7 @@ enum agent_busy {
 
 struct agent_path_frame {
     uint64_t frame, key;
-    uint32_t node;
+    uint32_t node, parent; /* kept when the frame is popped: what is called once is called again */
 };
 
 struct agent_trie_slot {
@@ -47,7 +47,8 @@ struct agent_thread {
     uint32_t is_alive;
     int64_t countdown; /* sampled mode: bytes until the next sample */
     uint64_t code_epoch;
-    struct agent_path_frame *leaf; /* the last stack seen: leaf first, up to path[AGENT_PATH] */
+    struct agent_path_frame *leaf;   /* the last stack seen: leaf first, up to path[AGENT_PATH] */
+    struct agent_path_frame *lowest; /* the deepest ever, since the last reset */
 
     struct agent_trie_slot *trie;
     uint32_t trie_shift, trie_len, trie_cap;
@@ -124,7 +125,19 @@ void agent_stack_reset(struct agent_thread *t);
 
 /* ---- code.c ---- */
 uint32_t agent_code_define(uint64_t code); /* 0 = not known */
-uint32_t agent_code_generation(uint64_t code);
+extern _Atomic uint16_t agent_code_generations[AGENT_CODE_GENERATIONS];
+
+static inline _Atomic uint16_t *agent_code_generation_of(uint64_t code)
+{
+    return &agent_code_generations[(code >> 4) * UINT64_C(0x9e3779b97f4a7c15) >> 54];
+}
+
+/* Changes when a code object at this address is freed; 12 bits. */
+static inline uint32_t agent_code_generation(uint64_t code)
+{
+    return atomic_load_explicit(agent_code_generation_of(code), memory_order_relaxed) & 0xfff;
+}
+
 void agent_code_freed(uint64_t code);
 
 /* ---- watch.c ---- */
@@ -134,7 +147,7 @@ bool agent_watch_remove(uint64_t address, bool *is_code);
 
 static inline uint32_t agent_watch_hash(uint64_t address)
 {
-    return (uint32_t)((address >> 4) * UINT64_C(0x9e3779b97f4a7c15) >> 48);
+    return (uint32_t)((address >> 4) * UINT64_C(0x9e3779b97f4a7c15) >> 47);
 }
 
 static inline bool agent_is_watched(uint64_t address)

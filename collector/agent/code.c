@@ -10,17 +10,7 @@
 
 enum { CODE_PROBES = 128, TYPE_NAME_BYTES = 8 };
 
-static _Atomic uint16_t generations[AGENT_CODE_GENERATIONS];
-
-static _Atomic uint16_t *generation_of(uint64_t code)
-{
-    return &generations[(code >> 4) * UINT64_C(0x9e3779b97f4a7c15) >> 54];
-}
-
-uint32_t agent_code_generation(uint64_t code)
-{
-    return atomic_load_explicit(generation_of(code), memory_order_relaxed) & 0xfff;
-}
+_Atomic uint16_t agent_code_generations[AGENT_CODE_GENERATIONS];
 
 static uint64_t load_u64(uint64_t address)
 {
@@ -139,6 +129,6 @@ AGENT_COLD void agent_code_freed(uint64_t code)
             break;
         }
     }
-    atomic_fetch_add(generation_of(code), 1);
+    atomic_fetch_add(agent_code_generation_of(code), 1);
     agent_code_epoch++;
 }

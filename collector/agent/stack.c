@@ -132,7 +132,10 @@ static uint32_t child(struct agent_thread *t, const struct walk *w, uint64_t fra
 
 void agent_stack_reset(struct agent_thread *t)
 {
-    t->leaf = t->path + AGENT_PATH;
+    struct agent_path_frame *root = t->path + AGENT_PATH;
+    for (struct agent_path_frame *e = t->lowest ? t->lowest : root; e < root; e++)
+        e->key = 0;
+    t->leaf = t->lowest = root;
     t->code_epoch = agent_code_epoch;
 }
 
@@ -148,12 +151,17 @@ static inline uint32_t stand_on(struct agent_thread *t, const struct walk *w,
     while (len > 0) {
         const struct agent_path_frame *s = &t->scratch[--len];
         base--;
-        node = child(t, w, s->frame, s->key, node);
+        if (base->key != s->key || base->parent != node || base->node == 0) {
+            base->parent = node;
+            base->key = s->key;
+            base->node = child(t, w, s->frame, s->key, node);
+        }
         base->frame = s->frame;
-        base->key = s->key;
-        base->node = node;
+        node = base->node;
     }
     t->leaf = base;
+    if (base < t->lowest)
+        t->lowest = base;
     return node;
 }
 
