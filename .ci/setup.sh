@@ -64,15 +64,29 @@ if [ -z "$(find /var/lib/apt/lists -maxdepth 1 -name '*_Packages*' -mtime -1 2>/
     echo "heliograph: apt-get update"
     "${as_root[@]}" apt-get update -qq
 fi
-"${as_root[@]}" apt-get install -y -qq --no-install-recommends -o Dpkg::Progress-Fancy=0 \
-    "${missing[@]}" > /tmp/heliograph-apt.$$.log 2>&1 || {
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+
+# A line now and then, so that minutes of download do not look like a hang.
+progress() {
+    awk '
+        /newly installed/ { total = $3 }
+        /^Need to get/ { sub(/ of archives.*/, ""); sub(/^Need to get /, ""); say("fetching " $0) }
+        /^Unpacking / { if (++unpacked % 50 == 0) say("unpacked " unpacked " of " total) }
+        /^Setting up / { if (++set % 50 == 0) say("set up " set " of " total) }
+        function say(what) { print "heliograph: " what; fflush() }'
+}
+install_missing() {
+    "${as_root[@]}" apt-get install -y -q --no-install-recommends -o Dpkg::Use-Pty=0 "${missing[@]}" 2>&1 \
+        < /dev/null | tee "$log" | progress
+}
+install_missing || {
+    echo "heliograph: once more, with fresh package lists"
     "${as_root[@]}" apt-get update -qq
-    "${as_root[@]}" apt-get install -y -qq --no-install-recommends "${missing[@]}" \
-        > /tmp/heliograph-apt.$$.log 2>&1 || {
-        tail -20 /tmp/heliograph-apt.$$.log >&2
+    install_missing || {
+        tail -20 "$log" >&2
         echo "heliograph: apt-get could not install them (its words are above)" >&2
         exit 2
     }
 }
-rm -f /tmp/heliograph-apt.$$.log
 echo "heliograph: packages installed"
