@@ -317,6 +317,15 @@ static void finish_thread(struct sampled_process *p, struct sampling *s, struct 
 
 /* ---- CPU time ---- */
 
+/* Shares what the thread used, and waited to use, out over its rows. */
+static void settle(struct rows *rows, struct sampled_thread *t)
+{
+    rows_settle(rows, t->last_row, t->unsettled_ns, t->unsettled_ready_ns);
+    t->last_row = ROWS_NONE;
+    t->unsettled_ns = 0;
+    t->unsettled_ready_ns = 0;
+}
+
 static void read_cpu(struct sampled_process *p, struct sampling *s, struct sampled_thread *t)
 {
     if (p->has_clock) {
@@ -331,9 +340,7 @@ static void read_cpu(struct sampled_process *p, struct sampling *s, struct sampl
                 t->unsettled_ns += used - p->clock_ns;
             p->clock_ns = used;
             p->clock_read_ns = s->now_ns;
-            rows_settle(s->rows, t->last_row, t->unsettled_ns);
-            t->last_row = ROWS_NONE;
-            t->unsettled_ns = 0;
+            settle(s->rows, t);
             return;
         }
         p->has_clock = false;
@@ -343,11 +350,8 @@ static void read_cpu(struct sampled_process *p, struct sampling *s, struct sampl
     thread_read_cpu(t, s->now_ns);
     /* The count lags behind by up to a timer tick: wait for it to move, or for the thread to sleep.
      */
-    if (t->unsettled_ns > 0 || t->is_asleep) {
-        rows_settle(s->rows, t->last_row, t->unsettled_ns);
-        t->last_row = ROWS_NONE;
-        t->unsettled_ns = 0;
-    }
+    if (t->unsettled_ns > 0 || t->is_asleep)
+        settle(s->rows, t);
 }
 
 void process_settle(struct sampled_process *p, struct rows *rows, uint64_t now)
@@ -356,10 +360,8 @@ void process_settle(struct sampled_process *p, struct rows *rows, uint64_t now)
         struct sampled_thread *t = p->threads[i];
         if (!p->has_clock)
             thread_read_cpu(t, now);
-        rows_settle(rows, t->last_row, t->unsettled_ns);
         if (t->last_row != ROWS_NONE)
-            t->unsettled_ns = 0;
-        t->last_row = ROWS_NONE;
+            settle(rows, t);
     }
 }
 

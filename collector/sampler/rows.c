@@ -37,7 +37,7 @@ void rows_deinit(struct rows *r)
     *r = (struct rows){0};
 }
 
-void rows_settle(struct rows *r, uint32_t last, uint64_t cpu_ns)
+void rows_settle(struct rows *r, uint32_t last, uint64_t cpu_ns, uint64_t ready_ns)
 {
     uint64_t wall = 0;
     for (uint32_t i = last; i != ROWS_NONE; i = r->before[i])
@@ -50,7 +50,7 @@ void rows_settle(struct rows *r, uint32_t last, uint64_t cpu_ns)
             share = left;
         left -= share;
         r->cpu[i] = (int64_t)share;
-        if (cpu_ns * 2 >= wall && cpu_ns > 0)
+        if ((cpu_ns + ready_ns) * 2 >= wall && cpu_ns > 0)
             r->state[i] |= WIRE_ON_CPU;
     }
 }

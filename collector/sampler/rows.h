@@ -25,8 +25,10 @@ struct rows {
 bool rows_init(struct rows *r, size_t cap);
 void rows_deinit(struct rows *r);
 
-/* Shares `cpu_ns` out over the chain of rows that ends at `last`, by their wall time. */
-void rows_settle(struct rows *r, uint32_t last, uint64_t cpu_ns);
+/* Shares `cpu_ns` out over the chain of rows that ends at `last`, by their wall time. They count as
+ * on CPU when the thread ran, or was ready to (`ready_ns`), for half of their time: on a machine
+ * with too much to do, a thread that waits for its turn is not idle. */
+void rows_settle(struct rows *r, uint32_t last, uint64_t cpu_ns, uint64_t ready_ns);
 
 /* Marks the rows of process `owner` from row `from` on as doubtful whose stack is; returns how
  * many. */

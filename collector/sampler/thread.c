@@ -84,7 +84,7 @@ void thread_read_cpu(struct sampled_thread *t, uint64_t now)
 {
     char text[96];
     uint64_t run_ns;
-    uint64_t waited_ns;
+    uint64_t ready_ns;
     uint64_t runs;
     ssize_t got = t->schedstat >= 0 ? pread(t->schedstat, text, sizeof(text) - 1, 0) : -1;
     if (got <= 0) {
@@ -92,13 +92,16 @@ void thread_read_cpu(struct sampled_thread *t, uint64_t now)
         return;
     }
     text[got] = '\0';
-    parse_u64(parse_u64(parse_u64(text, &run_ns), &waited_ns), &runs);
+    parse_u64(parse_u64(parse_u64(text, &run_ns), &ready_ns), &runs);
     if (t->read_ns != 0 && run_ns > t->run_ns)
         t->unsettled_ns += run_ns - t->run_ns;
+    if (t->read_ns != 0 && ready_ns > t->ready_ns)
+        t->unsettled_ready_ns += ready_ns - t->ready_ns;
     if (t->read_ns == 0 || run_ns != t->run_ns || runs != t->runs)
         t->changed_ns = now;
     t->is_asleep = now - t->changed_ns > sleep_after_ns;
     t->run_ns = run_ns;
+    t->ready_ns = ready_ns;
     t->runs = runs;
     t->read_ns = now;
 }

@@ -22,11 +22,13 @@ struct sampled_thread {
     uint32_t stream_thread;
     bool has_stream_thread;
 
-    int schedstat;         /* kept open; -1 = none */
-    uint64_t run_ns, runs; /* as schedstat last said: time on a CPU, times put on one */
-    uint64_t read_ns;      /* when */
-    uint64_t unsettled_ns; /* CPU time not shared out yet */
-    uint64_t changed_ns;   /* when run_ns or runs last changed */
+    int schedstat; /* kept open; -1 = none */
+    /* As schedstat last said: time on a CPU, time waiting for one, times put on one. */
+    uint64_t run_ns, ready_ns, runs;
+    uint64_t read_ns;            /* when */
+    uint64_t unsettled_ns;       /* CPU time not shared out yet */
+    uint64_t unsettled_ready_ns; /* and time it was ready but had no CPU */
+    uint64_t changed_ns;         /* when run_ns or runs last changed */
     bool is_asleep;
 
     /* How often a first reading was in vain lately, in 1/1024. A thread that changes faster than it

@@ -50,11 +50,11 @@ Test(sampler_rows, cpu_time_is_shared_out_whole)
     put_row(&r, &last, 1, 1000);
     put_row(&r, &last, 2, 3000);
     put_row(&r, &last, 3, 0);
-    rows_settle(&r, last, 3999);
+    rows_settle(&r, last, 3999, 0);
     cr_expect_eq(r.cpu[0] + r.cpu[1] + r.cpu[2], 3999);
     cr_expect_gt(r.cpu[1], 2 * r.cpu[0]);
     cr_expect(r.state[0] & WIRE_ON_CPU);
-    rows_settle(&r, ROWS_NONE, 500); /* nobody to give it to */
+    rows_settle(&r, ROWS_NONE, 500, 0); /* nobody to give it to */
     rows_deinit(&r);
 }
 
@@ -64,9 +64,21 @@ Test(sampler_rows, little_cpu_time_is_not_being_on_a_cpu)
     uint32_t last = ROWS_NONE;
     cr_assert(rows_init(&r, 16));
     put_row(&r, &last, 1, 1000000);
-    rows_settle(&r, last, 1000);
+    rows_settle(&r, last, 1000, 0);
     cr_expect_eq(r.cpu[0], 1000);
     cr_expect_not(r.state[0] & WIRE_ON_CPU);
+    rows_deinit(&r);
+}
+
+Test(sampler_rows, waiting_for_a_cpu_is_not_idling)
+{
+    struct rows r;
+    uint32_t last = ROWS_NONE;
+    cr_assert(rows_init(&r, 16));
+    put_row(&r, &last, 1, 1000000);
+    rows_settle(&r, last, 100000, 800000);
+    cr_expect_eq(r.cpu[0], 100000, "it is given no time that it did not use");
+    cr_expect(r.state[0] & WIRE_ON_CPU);
     rows_deinit(&r);
 }
 
