@@ -1,0 +1,345 @@
+/* Stacks, code objects, watched addresses and sampling distances, on made-up frames: whatever a
+ * program does with its frames, the node must stand for exactly the stack that is there. */
+
+#include <criterion/criterion.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "collector/agent/agent.h"
+
+enum { CODES = 40, CODE_BYTES = 4096, FRAMES = 6000, NODES = 1 << RING_NODE_BITS, AREA = 32 << 20 };
+
+/* ---- what agent.c and python.c give them ---- */
+
+struct agent_python agent_python;
+struct agent_process *agent_process;
+static struct ring_control control;
+const struct ring_control *agent_control = &control;
+volatile uint64_t agent_code_epoch = 1;
+static uint8_t *area;
+static uint64_t area_used = RING_DEFINITION_UNIT;
+
+void *agent_map(size_t size)
+{
+    void *map = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    return map == MAP_FAILED ? NULL : map;
+}
+
+void agent_unmap(void *map, size_t size)
+{
+    munmap(map, size);
+}
+
+uint8_t *agent_reserve(uint32_t len, uint32_t *unit)
+{
+    uint64_t at = area_used;
+    cr_assert_lt(at + len, AREA);
+    area_used += (len + 15) & ~15U;
+    *unit = (uint32_t)(at / RING_DEFINITION_UNIT);
+    return area + at;
+}
+
+/* ---- a made-up Python ---- */
+
+struct fake_text {
+    uint64_t type, len;
+    uint32_t state, pad;
+    char text[16];
+};
+
+struct fake_bytes {
+    uint64_t type, len;
+    char data[8];
+};
+
+struct fake_code {
+    uint64_t type, file, name, lines;
+    uint8_t bytecode[CODE_BYTES - 32];
+};
+
+struct fake_frame {
+    uint64_t previous, code, ip;
+    uint8_t owner;
+};
+
+static struct {
+    uint64_t name; /* at type_name */
+} code_type;
+static struct fake_text names[CODES];
+static struct fake_bytes lines;
+static struct fake_code codes[CODES];
+static struct fake_frame frames[FRAMES];
+static uint64_t tstate; /* holds the top frame's address */
+static struct agent_thread *t;
+static struct ring_thread row;
+
+static uint64_t address(const void *p)
+{
+    return (uint64_t)(uintptr_t)p;
+}
+
+static void setup(void)
+{
+    agent_python = (struct agent_python){
+        .has_stacks = true,
+        .code_type = address(&code_type),
+        .layout = {.ip = PYTHON_IP_POINTER,
+                   .tstate_cframe = PYTHON_NO_FIELD,
+                   .frame_previous = offsetof(struct fake_frame, previous),
+                   .frame_code = offsetof(struct fake_frame, code),
+                   .frame_ip = offsetof(struct fake_frame, ip),
+                   .frame_owner = offsetof(struct fake_frame, owner),
+                   .frame_owner_shim = 3,
+                   .object_type = 0,
+                   .code_size = 64,
+                   .code_filename = offsetof(struct fake_code, file),
+                   .code_name = offsetof(struct fake_code, name),
+                   .code_qualname = PYTHON_NO_FIELD,
+                   .code_linetable = offsetof(struct fake_code, lines),
+                   .unicode_length = offsetof(struct fake_text, len),
+                   .unicode_state = offsetof(struct fake_text, state),
+                   .unicode_ascii_data = offsetof(struct fake_text, text),
+                   .unicode_compact_data = offsetof(struct fake_text, text),
+                   .var_size = offsetof(struct fake_bytes, len),
+                   .bytes_data = offsetof(struct fake_bytes, data)},
+    };
+    code_type.name = address("code\0...");
+    for (int i = 0; i < CODES; i++) {
+        names[i].state = 1 | 1 << 3 | 1 << 4;
+        names[i].len = (uint64_t)snprintf(names[i].text, sizeof(names[i].text), "code%d", i);
+        codes[i].type = address(&code_type);
+        codes[i].name = codes[i].file = address(&names[i]);
+        codes[i].lines = address(&lines);
+    }
+    area = agent_map(AREA);
+    agent_process = agent_map(sizeof(*agent_process));
+    t = agent_map(sizeof(*t));
+    t->ring.shared = &row;
+    t->nodes = agent_map(NODES * sizeof(*t->nodes));
+    t->nodes_max = NODES;
+    agent_stack_reset(t);
+}
+
+static void teardown(void)
+{
+    agent_unmap(t->nodes, NODES * sizeof(*t->nodes));
+    agent_unmap(t, sizeof(*t));
+    agent_unmap(agent_process, sizeof(*agent_process));
+    agent_unmap(area, AREA);
+}
+
+TestSuite(agent, .init = setup, .fini = teardown);
+
+static void place(struct fake_frame *f, const struct fake_frame *previous, int code, uint64_t ip)
+{
+    f->previous = previous ? address(previous) : 0;
+    f->code = address(&codes[code]);
+    f->ip = f->code + ip;
+    f->owner = 0;
+}
+
+/* The node's frames from the leaf down are the frames that are there. */
+static void check_top(const struct fake_frame *top)
+{
+    tstate = address(top);
+    uint32_t node = agent_stack_of_tstate(t, address(&tstate));
+    for (const struct fake_frame *f = top; f;
+         f = (const struct fake_frame *)(uintptr_t)f->previous) {
+        if (f->owner >= 3)
+            continue;
+        cr_assert_neq(node, 0);
+        const struct ring_node *n = &t->nodes[node];
+        cr_assert_eq(n->instruction, f->ip - f->code);
+        cr_assert_eq(n->code, agent_code_define(f->code));
+        node = n->parent;
+    }
+    cr_assert_eq(node, 0);
+}
+
+Test(agent, a_stack_is_a_chain_of_nodes_and_the_same_one_again)
+{
+    place(&frames[0], NULL, 0, 40);
+    place(&frames[1], &frames[0], 1, 50);
+    check_top(&frames[1]);
+    uint32_t used = t->nodes_used;
+    check_top(&frames[1]);
+    cr_assert_eq(t->nodes_used, used);
+    cr_assert_eq(used, 2);
+}
+
+Test(agent, no_frames_are_the_empty_stack)
+{
+    tstate = 0;
+    cr_assert_eq(agent_stack_of_tstate(t, address(&tstate)), 0);
+    cr_assert_eq(agent_stack_of_tstate(t, 0), 0);
+}
+
+Test(agent, shims_between_frames_do_not_show)
+{
+    place(&frames[0], NULL, 0, 40);
+    place(&frames[1], &frames[0], 1, 50);
+    place(&frames[2], &frames[1], 2, 60);
+    place(&frames[3], &frames[2], 3, 70);
+    frames[1].owner = 3;
+    frames[3].owner = 4;
+    check_top(&frames[3]);
+    cr_assert_eq(t->nodes_used, 2);
+}
+
+Test(agent, an_ancestor_that_moved_on_under_the_same_leaf_is_noticed)
+{
+    /* f() twice from two lines of main: the callee's frame is alike to the last bit. */
+    place(&frames[0], NULL, 0, 40);
+    place(&frames[1], &frames[0], 1, 50);
+    place(&frames[2], &frames[1], 2, 60);
+    check_top(&frames[2]);
+    frames[0].ip += 10;
+    check_top(&frames[2]);
+}
+
+/* Calls, returns, steps, exchanges of whole chains, and code that comes and goes, 200,000 times. */
+Test(agent, whatever_happens_to_the_frames_the_node_is_their_stack)
+{
+    const struct fake_frame *tops[3] = {0};
+    size_t depth[3] = {0};
+    int chain = 0;
+    srand(5);
+    for (int turn = 0; turn < 200000; turn++) {
+        struct fake_frame *base = &frames[chain * 1000];
+        size_t *d = &depth[chain];
+        int what = rand() % 100;
+        if (what < 40 && *d < 60) {
+            int code = rand() % CODES;
+            place(&base[*d], *d ? &base[*d - 1] : NULL, code, 32 + 2 * (uint64_t)(rand() % 6));
+            base[*d].owner = rand() % 12 == 0 ? 3 : 0;
+            ++*d;
+        } else if (what < 75) {
+            *d -= *d > 0 ? (size_t)rand() % (*d < 4 ? *d : 4) + (*d == 1) : 0;
+        } else if (what < 95) {
+            if (*d > 0)
+                base[*d - 1].ip = base[*d - 1].code + 32 + 2 * (uint64_t)(rand() % 6);
+        } else if (what < 98) {
+            chain = rand() % 3; /* a coroutine, a greenlet */
+        } else if (what == 98) {
+            size_t at = *d ? (size_t)rand() % *d : 0;
+            if (*d)
+                base[at].ip = base[at].code + 32 + 2 * (uint64_t)(rand() % 6);
+        } else {
+            /* A code object that is on no stack goes, and another comes to its address. */
+            int code = rand() % CODES;
+            bool is_used = false;
+            for (int c = 0; c < 3; c++) {
+                for (size_t i = 0; i < depth[c]; i++)
+                    is_used = is_used || frames[c * 1000 + (int)i].code == address(&codes[code]);
+            }
+            bool is_code;
+            if (!is_used && agent_is_watched(address(&codes[code])) &&
+                agent_watch_remove(address(&codes[code]), &is_code) && is_code) {
+                uint32_t before = t->nodes_used;
+                agent_code_freed(address(&codes[code]));
+                cr_assert_eq(before, t->nodes_used);
+            }
+        }
+        tops[chain] = depth[chain] ? &frames[chain * 1000 + (int)depth[chain] - 1] : NULL;
+        check_top(tops[chain]);
+    }
+    cr_assert_gt(t->nodes_used, 1000);
+}
+
+Test(agent, a_new_code_object_at_an_old_address_has_a_new_definition)
+{
+    bool is_code;
+    place(&frames[0], NULL, 0, 40);
+    check_top(&frames[0]);
+    uint32_t first = agent_code_define(address(&codes[0]));
+    cr_assert(agent_is_watched(address(&codes[0])));
+    cr_assert(agent_watch_remove(address(&codes[0]), &is_code) && is_code);
+    agent_code_freed(address(&codes[0]));
+    codes[0].name = address(&names[7]);
+    check_top(&frames[0]);
+    uint32_t second = agent_code_define(address(&codes[0]));
+    cr_assert_neq(first, second);
+    const struct ring_code *d =
+        (const struct ring_code *)(const void *)(area + (uint64_t)second * RING_DEFINITION_UNIT);
+    const struct fake_text *copy =
+        (const struct fake_text *)(const void *)((const uint8_t *)d + d->chunk[2].offset);
+    cr_assert_eq(memcmp(copy->text, "code7", 5), 0);
+}
+
+Test(agent, what_is_no_code_object_is_unknown)
+{
+    codes[3].type = 0;
+    cr_assert_eq(agent_code_define(address(&codes[3])), 0);
+    cr_assert_eq(agent_code_define(0), 0);
+}
+
+Test(agent, recursion_deeper_than_we_tell_apart_keeps_its_leafmost_frames)
+{
+    for (int i = 0; i < FRAMES; i++)
+        place(&frames[i], i ? &frames[i - 1] : NULL, i % 3, 40);
+    for (int turn = 0; turn < 3; turn++) {
+        tstate = address(&frames[FRAMES - 1]);
+        uint32_t node = agent_stack_of_tstate(t, address(&tstate));
+        int depth = 0;
+        for (; node; node = t->nodes[node].parent)
+            depth++;
+        cr_assert_eq(depth, AGENT_PATH);
+    }
+}
+
+Test(agent, a_watched_address_is_always_seen_and_a_removed_one_is_gone)
+{
+    static bool is_watched[5000];
+    srand(9);
+    for (int turn = 0; turn < 100000; turn++) {
+        int n = rand() % 5000;
+        uint64_t at = UINT64_C(0x7f1234560000) + (uint64_t)n * 64;
+        bool is_code = false;
+        if (is_watched[n]) {
+            cr_assert(agent_is_watched(at));
+            cr_assert(agent_watch_remove(at, &is_code));
+            cr_assert_eq(is_code, n % 2);
+        } else {
+            cr_assert_not(agent_watch_remove(at, &is_code));
+            cr_assert(agent_watch_add(at, n % 2));
+        }
+        is_watched[n] = !is_watched[n];
+    }
+    for (int n = 0; n < 5000; n++) {
+        bool is_code;
+        if (is_watched[n])
+            cr_assert(agent_watch_remove(UINT64_C(0x7f1234560000) + (uint64_t)n * 64, &is_code));
+    }
+    for (int i = 0; i < AGENT_WATCH_BITS / 8; i++)
+        cr_assert_eq(atomic_load(&agent_process->watch_bits[i]), 0);
+}
+
+Test(agent, distances_between_samples_are_exponential)
+{
+    enum { DRAWS = 400000 };
+    double sum = 0;
+    double squares = 0;
+    int below_tenth = 0;
+    int above = 0;
+    control.mode = RING_SAMPLED;
+    atomic_store(&control.every_bytes, 100000);
+    t->random = 12345;
+    t->every = 100000;
+    for (int i = 0; i < DRAWS; i++) {
+        agent_draw(t);
+        double gap = (double)t->countdown;
+        cr_assert_geq(gap, 0);
+        sum += gap;
+        squares += gap * gap;
+        below_tenth += gap < 10000;
+        above += gap > 100000;
+    }
+    double mean = sum / DRAWS;
+    cr_assert_float_eq(mean, 100000, 100000 * 5 / sqrt(DRAWS));
+    cr_assert_float_eq(squares / DRAWS - mean * mean, 1e10, 1e10 * 15 / sqrt(DRAWS));
+    cr_assert_float_eq(below_tenth / (double)DRAWS, 1 - exp(-0.1), 0.003);
+    cr_assert_float_eq(above / (double)DRAWS, exp(-1), 0.004);
+}
