@@ -1,0 +1,1 @@
+heliograph_fuzz_target(fuzz_gate fuzz_gate.c LINK hg_query)
