@@ -42,6 +42,7 @@ extern const struct format format_tachyon;
 extern const struct format format_html;
 extern const struct format format_pprof_legacy;
 extern const struct format format_vmprof;
+extern const struct format format_memray;
 
 static const struct format *const format_rows[] = {
     &format_pstats,
@@ -82,4 +83,5 @@ static const struct format *const format_rows[] = {
     &format_html,
     &format_pprof_legacy,
     &format_vmprof,
+    &format_memray,
 };

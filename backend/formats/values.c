@@ -84,7 +84,9 @@ const struct value *values_get(const struct values *v, uint32_t id)
 
 const struct value *values_item(const struct values *v, const struct value *of, size_t i)
 {
-    return &v->all[i < of->len ? of->items[i] : VALUES_NONE];
+    bool has_items = of->kind == VALUE_TUPLE || of->kind == VALUE_LIST || of->kind == VALUE_DICT ||
+                     of->kind == VALUE_OBJECT;
+    return &v->all[has_items && i < of->len ? of->items[i] : VALUES_NONE];
 }
 
 const char *value_kind_name(const struct value *value)

@@ -57,7 +57,7 @@ enum status values_add(struct values *v, struct value value, uint32_t *id);
 /* Appends to a tuple, list, dict or object. */
 enum status values_append(struct values *v, uint32_t to, uint32_t item);
 
-/* None for an item that is not there. */
+/* None for an item that is not there, and for any item of what holds none. */
 const struct value *values_get(const struct values *v, uint32_t id);
 const struct value *values_item(const struct values *v, const struct value *of, size_t i);
 

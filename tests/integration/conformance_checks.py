@@ -426,3 +426,23 @@ def pprof_legacy(got, truth, _entry):
     total = float(found.group(1)) * scales[found.group(2)]
     compare(wrong, "total", float(got["sets"][0]["values"][0]["total"]), total, 0.005)
     return wrong
+
+
+@checks("memray")
+def memray(got, truth, _entry):
+    wrong = []
+    values = {v["name"]: v for v in got["sets"][0]["values"]}
+    for what, value, blocks in (("high_water", "peak", "peak_blocks"), ("leaked", "leaked", "leaked_blocks")):
+        compare(wrong, what, values[value]["total"], truth[what]["bytes"])
+        compare(wrong, f"{what} blocks", values[blocks]["total"], truth[what]["allocations"])
+        ours = {}
+        for frame in values[value]["frames"]:
+            ours[(plain(frame[0]), plain(frame[1]), frame[2])] = frame[3]
+        theirs = {}
+        for size, _count, _allocator, stack in truth[what]["top"]:
+            if stack:
+                theirs[tuple(stack[0])] = theirs.get(tuple(stack[0]), 0) + size
+        for place, size in theirs.items():
+            if ours.get(place, 0) < size:
+                wrong.append(f"{what} of {place}: {ours.get(place)}, should be {size}")
+    return wrong
