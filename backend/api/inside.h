@@ -97,6 +97,7 @@ void api_spans(struct http_request *r, void *ctx);
 void api_activity(struct http_request *r, void *ctx);
 void api_stats(struct http_request *r, void *ctx);
 void api_export(struct http_request *r, void *ctx);
+void api_diff(struct http_request *r, void *ctx);
 void api_control(struct http_request *r, void *ctx);
 
 void api_page(struct http_request *r, void *ctx);

@@ -32,6 +32,26 @@ class Api(unittest.TestCase):
         columns = self.ask("table").json()["columns"]
         return columns["id"][columns["name"].index(name)]
 
+    # ---- two profiles ----
+
+    def test_two_profiles_are_compared(self):
+        slower = self.server.upload(b"main;work;leaf 70\nmain;rest 3\nmain;work 2\n", "slower").json()["id"]
+        answer = self.server.get(f"/api/v1/diff?base={self.id}&target={slower}&top=1")
+        self.assertEqual(answer.status, 200, answer.body[:300])
+        told = answer.json()
+        self.assertEqual((told["base_profile"], told["target_profile"]), (self.id, slower))
+        self.assertEqual(len(told["functions"]), 1)
+        leaf = told["functions"][0]
+        self.assertEqual((leaf["name"], leaf["self"]["base"], leaf["self"]["target"], leaf["is_regression"]), ("leaf", 7, 70, True))
+        same = self.server.get(f"/api/v1/diff?base={self.id}&target={self.id}").json()
+        self.assertEqual((same["counts"]["same"], same["counts"]["regressions"]), (4, 0))
+
+    def test_a_comparison_that_cannot_be_made_is_refused(self):
+        for question, status in (("", 400), (f"base={self.id}", 400), (f"base={self.id}&target=aaaaaaaaaaaaaaaa", 404),
+                                 (f"base={self.id}&target=../x", 404), (f"base={self.id}&target={self.id}&normalise=both", 400),
+                                 (f"base={self.id}&target={self.id}&normalise=ncalls", 422), (f"base={self.id}&target={self.id}&top=x", 400)):
+            self.assertEqual(self.server.get("/api/v1/diff?" + question).status, status, question)
+
     # ---- library ----
 
     def test_an_upload_is_listed_and_told(self):
@@ -302,6 +322,8 @@ class Api(unittest.TestCase):
             if "required" not in schema:
                 continue
             url = path.replace("{id}", self.id) + (f"?function={self.function('work')}" if path.endswith(("callers", "lines")) else "")
+            if path.endswith("/diff"):
+                url += f"?base={self.id}&target={self.id}"
             answer = self.server.get(url).json()
             self.assertFalse([k for k in schema["required"] if k not in answer], url)
 
