@@ -1,7 +1,7 @@
 /* How long a question about a large profile takes: 10 million samples of 8 threads on 1 million
- * distinct stacks (10,000 functions, 6 to 19 frames, 2.3 million rows), in memory as a server holds it. CPU time of
- * this thread, the least of several runs; the first question also builds the tree the others share.
- * bench_query.py builds and runs it. */
+ * distinct stacks (10,000 functions, 6 to 19 frames, 2.3 million rows), in memory as a server holds
+ * it. CPU time of this thread, the least of several runs; the first question also builds the tree
+ * the others share. bench_query.py builds and runs it. */
 
 #include <inttypes.h>
 #include <stdio.h>

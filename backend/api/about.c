@@ -174,13 +174,13 @@ static void ingest_metrics(struct buf *b, struct api_server *s)
 
 static double resident_bytes(void)
 {
-    long pages = 0;
+    char line[128];
     FILE *f = fopen("/proc/self/statm", "re");
     if (!f)
         return 0;
-    if (fscanf(f, "%*s %ld", &pages) != 1)
-        pages = 0;
+    const char *resident = fgets(line, sizeof(line), f) ? strchr(line, ' ') : NULL;
     fclose(f);
+    long pages = resident ? strtol(resident, NULL, 10) : 0;
     return (double)pages * (double)sysconf(_SC_PAGESIZE);
 }
 

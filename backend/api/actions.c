@@ -54,7 +54,7 @@ void api_export(struct http_request *r, void *ctx)
     api_question_end(&q);
     if (st == STATUS_OK)
         st = buf_status(&out);
-    if (st == STATUS_OK) {
+    if (f && st == STATUS_OK) {
         char name[96];
         char count[24];
         /* Only what we chose ourselves stands in the header: the id and our extension. */

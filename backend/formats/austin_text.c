@@ -35,10 +35,9 @@ static const char *take_head(struct text *line, uint64_t *pid, struct text *thre
 static uint64_t thread_number(struct text thread, bool is_version_2)
 {
     uint64_t tid = 0;
-    if (text_skip(&thread, "0x") || text_skip(&thread, "x") || is_version_2)
+    bool is_hex = text_skip(&thread, "0x") || text_skip(&thread, "x") || is_version_2;
+    if (is_hex || !text_u64(thread, &tid))
         text_hex(thread, &tid); /* what is no number stays 0: the name tells threads apart */
-    else if (!text_u64(thread, &tid))
-        text_hex(thread, &tid);
     return tid;
 }
 

@@ -144,6 +144,17 @@ static void note_time(struct reader *r, int64_t at_ns)
 
 /* ---- slices ---- */
 
+/* A line as a number or as text; 0 for what is no line. */
+static uint32_t read_line_number(struct json_in *j)
+{
+    if (json_in_peek(j) == JSON_NUMBER) {
+        double value = json_in_number(j).f64;
+        return value > 0 && value <= UINT32_MAX ? (uint32_t)value : 0;
+    }
+    uint64_t value = 0;
+    return text_u64(json_in_string(j), &value) && value <= UINT32_MAX ? (uint32_t)value : 0;
+}
+
 /* Where a function is, for those who say so: Hermes, and our own writer. */
 static void read_place(struct reader *r, const struct event *e, struct wire_function *f,
                        uint32_t *line)
@@ -161,14 +172,7 @@ static void read_place(struct reader *r, const struct event *e, struct wire_func
             f->file = builder_string(&r->build, json_in_string(j));
         } else if (is_line && is_number) {
             uint32_t *to = text_equal(key, "line") ? line : &f->line;
-            if (kind == JSON_NUMBER) {
-                double value = json_in_number(j).f64;
-                *to = value > 0 && value <= UINT32_MAX ? (uint32_t)value : 0;
-            } else {
-                uint64_t value = 0;
-                if (text_u64(json_in_string(j), &value) && value <= UINT32_MAX)
-                    *to = (uint32_t)value;
-            }
+            *to = read_line_number(j);
         } else {
             json_in_skip(j);
         }

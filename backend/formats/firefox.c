@@ -248,6 +248,43 @@ static void read_shared(struct reader *r, const uint8_t *mark)
         firefox_tables_read(&r->shared, &marks, NULL, &r->build);
 }
 
+static void read_profile(struct reader *r);
+
+static void read_threads(struct reader *r, const uint8_t *mark, double later_ms)
+{
+    struct json_in *j = &r->json;
+    json_in_return(j, mark);
+    if (!json_in_array(j))
+        return;
+    while (json_in_item(j)) {
+        if (json_in_peek(j) == JSON_OBJECT)
+            read_thread(r, later_ms);
+        else if (json_in_peek(j) == JSON_STRING)
+            json_in_skip(j); /* a nested profile as text: Firefox of before 2017 */
+        else
+            json_in_fail(j, STATUS_INVALID, "a thread that is not an object");
+    }
+}
+
+static void read_processes(struct reader *r, const uint8_t *mark)
+{
+    struct json_in *j = &r->json;
+    json_in_return(j, mark);
+    if (!json_in_array(j))
+        return;
+    while (json_in_item(j)) {
+        if (json_in_peek(j) != JSON_OBJECT) {
+            json_in_skip(j);
+        } else if (r->nested >= MAX_NESTED) {
+            json_in_fail(j, STATUS_TOO_LARGE, "processes inside processes");
+        } else {
+            r->nested++;
+            read_profile(r);
+            r->nested--;
+        }
+    }
+}
+
 static void read_profile(struct reader *r)
 {
     struct json_in *j = &r->json;
@@ -278,33 +315,9 @@ static void read_profile(struct reader *r)
         r->start_ms = start_ms;
     if (parts.shared)
         read_shared(r, parts.shared);
-    json_in_return(j, parts.threads);
-    if (json_in_array(j)) {
-        while (json_in_item(j)) {
-            if (json_in_peek(j) == JSON_OBJECT)
-                read_thread(r, start_ms - r->start_ms);
-            else if (json_in_peek(j) == JSON_STRING)
-                json_in_skip(j); /* a nested profile as text: Firefox of before 2017 */
-            else
-                json_in_fail(j, STATUS_INVALID, "a thread that is not an object");
-        }
-    }
-    if (parts.processes && !json_in_status(j)) {
-        json_in_return(j, parts.processes);
-        if (json_in_array(j)) {
-            while (json_in_item(j)) {
-                if (json_in_peek(j) != JSON_OBJECT)
-                    json_in_skip(j);
-                else if (r->nested >= MAX_NESTED)
-                    json_in_fail(j, STATUS_TOO_LARGE, "processes inside processes");
-                else {
-                    r->nested++;
-                    read_profile(r);
-                    r->nested--;
-                }
-            }
-        }
-    }
+    read_threads(r, parts.threads, start_ms - r->start_ms);
+    if (parts.processes && !json_in_status(j))
+        read_processes(r, parts.processes);
     if (!json_in_status(j))
         json_in_return(j, behind);
 }

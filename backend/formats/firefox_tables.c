@@ -80,7 +80,8 @@ static uint32_t string_at(struct view *v, const struct json_column *c, size_t ro
     bool is_own = v->own->strings || !v->shared;
     const struct firefox_tables *t = is_own ? v->own : v->shared;
     uint32_t index;
-    return json_column_index(c, row, t->strings_len, v->json, &index) ? t->strings[index] : 0;
+    bool has_one = json_column_index(c, row, t->strings_len, v->json, &index) && t->strings;
+    return has_one ? t->strings[index] : 0;
 }
 
 /* A table with one column of strings. */

@@ -267,7 +267,7 @@ static enum status read_dict(struct marshal *m, bool is_flagged, int depth, uint
     uint32_t made = 0;
     enum status st = add(m, (struct value){.kind = VALUE_DICT}, is_flagged, &made);
     while (st == STATUS_OK) {
-        uint32_t key;
+        uint32_t key = NULL_VALUE;
         uint32_t item;
         st = read_value(m, depth + 1, &key);
         if (st != STATUS_OK || key == NULL_VALUE)

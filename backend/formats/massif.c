@@ -139,7 +139,7 @@ static enum status take_value(struct massif *m, const char *key, struct text *va
 
 static enum status take_number(struct massif *m, const char *key, uint64_t *number)
 {
-    struct text value;
+    struct text value = {0};
     enum status st = take_value(m, key, &value);
     if (st == STATUS_OK && !text_u64(value, number))
         st = bad(m, "the value is no number");

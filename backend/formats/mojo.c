@@ -177,8 +177,8 @@ static void push(struct mojo *m, uint32_t frame)
 
 static enum status on_metadata(struct mojo *m)
 {
-    struct text key;
-    struct text value;
+    struct text key = {0};
+    struct text value = {0};
     enum status st = take_text(m, &key);
     if (st == STATUS_OK)
         st = take_text(m, &value);
@@ -295,7 +295,7 @@ static enum status on_memory(struct mojo *m)
 static enum status on_string(struct mojo *m)
 {
     int64_t key = 0;
-    struct text text;
+    struct text text = {0};
     enum status st = take_int(m, &key);
     if (st == STATUS_OK)
         st = take_text(m, &text);

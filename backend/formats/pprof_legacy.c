@@ -359,6 +359,20 @@ static void collect_symbols(struct legacy *r, const struct format_input *in)
         maps_read(&r->maps, in->data, in->len);
 }
 
+/* Whether the line is a head; then what kind of profile follows is known, or what is wrong. */
+static bool take_head(struct legacy *r, const struct format_input *in, struct text line,
+                      const char **wrong)
+{
+    for (size_t i = 0; i < sizeof(heads) / sizeof(heads[0]); i++) {
+        if (text_starts(line, heads[i].start)) {
+            *wrong = heads[i].run(r, line);
+            collect_symbols(r, in);
+            return true;
+        }
+    }
+    return false;
+}
+
 static enum status read_lines(struct legacy *r, const struct format_input *in)
 {
     struct text_lines lines;
@@ -372,17 +386,11 @@ static enum status read_lines(struct legacy *r, const struct format_input *in)
             continue;
         if (text_starts(line, "MAPPED_LIBRARIES") || text_starts(line, "--- Memory map"))
             break;
-        for (size_t i = 0; i < sizeof(heads) / sizeof(heads[0]) && !has_head; i++) {
-            if (text_starts(line, heads[i].start)) {
-                wrong = heads[i].run(r, line);
-                collect_symbols(r, in);
-                has_head = true;
-                line.len = 0;
-            }
-        }
-        if (!wrong && line.len > 0 && has_head && !is_symbol(line))
+        if (!has_head)
+            has_head = take_head(r, in, line, &wrong);
+        else if (!is_symbol(line))
             wrong = take_line(r, line);
-        else if (!wrong && has_head && line.len > 0 && r->kind == KIND_THREADS)
+        else if (r->kind == KIND_THREADS)
             take_thread_line(r, line);
         if (wrong)
             return fill_bad(&r->fill, "line", lines.number, wrong);

@@ -48,9 +48,8 @@ static bool read_about(struct reader *r, struct text key)
         r->has_duration = true;
         if (duration_s > 0 && duration_s < 1e9)
             p->duration_ns = (uint64_t)llround(duration_s * 1e9);
-    } else if (text_equal(key, "target_description") && kind == JSON_STRING) {
-        builder_set_text(&r->build, &p->name, json_in_string(j));
-    } else if (text_equal(key, "program") && kind == JSON_STRING) {
+    } else if ((text_equal(key, "target_description") || text_equal(key, "program")) &&
+               kind == JSON_STRING) {
         builder_set_text(&r->build, &p->name, json_in_string(j));
     } else if (text_equal(key, "sample_count") && kind == JSON_NUMBER) {
         double count = json_in_f64(j);

@@ -37,6 +37,14 @@ struct reader {
 
 /* ---- lines ---- */
 
+static void read_source(struct reader *r)
+{
+    struct text line = json_in_string(&r->json);
+    buf_put(&r->source, line.data, line.len);
+    if (line.len == 0 || line.data[line.len - 1] != '\n')
+        buf_put_byte(&r->source, '\n');
+}
+
 static void read_line(struct reader *r)
 {
     struct json_in *j = &r->json;
@@ -63,10 +71,7 @@ static void read_line(struct reader *r)
         } else if (text_equal(key, "start_function_line") && json_in_peek(j) == JSON_NUMBER) {
             row.function_line = json_in_u32(j);
         } else if (text_equal(key, "line") && json_in_peek(j) == JSON_STRING) {
-            struct text line = json_in_string(j);
-            buf_put(&r->source, line.data, line.len);
-            if (line.len == 0 || line.data[line.len - 1] != '\n')
-                buf_put_byte(&r->source, '\n');
+            read_source(r);
         } else {
             json_in_skip(j);
         }

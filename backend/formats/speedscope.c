@@ -109,6 +109,17 @@ static void read_shared(struct reader *r)
 
 /* ---- the list of profiles ---- */
 
+static const char *missing_in(const struct part *part, bool has_type)
+{
+    if (!has_type)
+        return "a profile without a type";
+    if (part->is_evented && !part->events)
+        return "an evented profile without events";
+    if (!part->is_evented && (!part->samples || !part->weights))
+        return "a sampled profile without samples or weights";
+    return NULL;
+}
+
 static void read_part(struct reader *r)
 {
     struct json_in *j = &r->json;
@@ -142,12 +153,9 @@ static void read_part(struct reader *r)
     }
     if (json_in_status(j))
         return;
-    if (!has_type)
-        json_in_fail(j, STATUS_INVALID, "a profile without a type");
-    else if (part.is_evented && !part.events)
-        json_in_fail(j, STATUS_INVALID, "an evented profile without events");
-    else if (!part.is_evented && (!part.samples || !part.weights))
-        json_in_fail(j, STATUS_INVALID, "a sampled profile without samples or weights");
+    const char *missing = missing_in(&part, has_type);
+    if (missing)
+        json_in_fail(j, STATUS_INVALID, "%s", missing);
     else if (reserve(r, array_reserve(&r->parts, &r->parts_cap, r->parts_len + 1)))
         r->parts[r->parts_len++] = part;
 }

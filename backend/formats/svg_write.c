@@ -36,29 +36,43 @@ struct drawing {
 
 /* ---- text ---- */
 
+static size_t utf8_len(unsigned char first)
+{
+    if (first < 0x80)
+        return 1;
+    if (first < 0xc2 || first >= 0xf5)
+        return 0;
+    return first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
+}
+
+/* The length of the character that XML may hold at `s`; 0 when there is none. */
+static size_t xml_character(const unsigned char *s, size_t len)
+{
+    size_t n = utf8_len(s[0]);
+    if (n == 0 || n > len)
+        return 0;
+    for (size_t k = 1; k < n; k++) {
+        if ((s[k] & 0xc0) != 0x80)
+            return 0;
+    }
+    bool is_bad = false;
+    if (n == 1)
+        is_bad = s[0] < ' ' || s[0] == 0x7f;
+    else if (n == 3)
+        is_bad = (s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] >= 0xa0) ||
+                 (s[0] == 0xef && s[1] == 0xbf && s[2] >= 0xbe);
+    else if (n == 4)
+        is_bad = (s[0] == 0xf0 && s[1] < 0x90) || (s[0] == 0xf4 && s[1] >= 0x90);
+    return is_bad ? 0 : n;
+}
+
 /* As XML text: markup escaped, bytes that XML cannot hold replaced. */
 static void put_escaped(struct buf *out, const char *s, size_t len)
 {
     for (size_t i = 0; i < len;) {
-        unsigned char c = (unsigned char)s[i];
-        size_t n = c < 0x80                ? 1
-                   : c >= 0xc2 && c < 0xe0 ? 2
-                   : c >= 0xe0 && c < 0xf0 ? 3
-                   : c >= 0xf0 && c < 0xf5 ? 4
-                                           : 0;
-        bool is_bad = n == 0 || n > len - i;
-        for (size_t k = 1; !is_bad && k < n; k++)
-            is_bad = ((unsigned char)s[i + k] & 0xc0) != 0x80;
-        if (!is_bad && n == 3) {
-            unsigned next = (unsigned char)s[i + 1];
-            is_bad = (c == 0xe0 && next < 0xa0) || (c == 0xed && next >= 0xa0) ||
-                     (c == 0xef && next == 0xbf && (unsigned char)s[i + 2] >= 0xbe);
-        }
-        if (!is_bad && n == 4) {
-            unsigned next = (unsigned char)s[i + 1];
-            is_bad = (c == 0xf0 && next < 0x90) || (c == 0xf4 && next >= 0x90);
-        }
-        if (is_bad || c < ' ' || c == 0x7f)
+        char c = s[i];
+        size_t n = xml_character((const unsigned char *)s + i, len - i);
+        if (n == 0)
             buf_put_text(out, "\xef\xbf\xbd");
         else if (c == '<')
             buf_put_text(out, "&lt;");
@@ -70,7 +84,7 @@ static void put_escaped(struct buf *out, const char *s, size_t len)
             buf_put_text(out, "&quot;");
         else
             buf_put(out, s + i, n);
-        i += is_bad ? 1 : n;
+        i += n ? n : 1;
     }
 }
 
@@ -318,8 +332,12 @@ static enum status merge_children(struct drawing *d, struct work *w, size_t chil
                 (struct box){.function = w->children[i].function, .first = w->nodes_len};
         w->nodes[w->nodes_len++] = w->children[i].node;
         w->boxes[n - 1].len++;
-        w->boxes[n - 1].total += node->total;
-        w->boxes[n - 1].self += node->self;
+        /* Sums past 63 bits draw as the largest: a file may hold anything. */
+        struct box *box = &w->boxes[n - 1];
+        if (__builtin_add_overflow(box->total, node->total, &box->total))
+            box->total = INT64_MAX;
+        if (__builtin_add_overflow(box->self, node->self, &box->self))
+            box->self = INT64_MAX;
     }
     if (n)
         qsort(w->boxes, n, sizeof(*w->boxes), compare_boxes);
@@ -423,6 +441,7 @@ static enum status draw(struct drawing *d, const struct profile *p, struct buf *
         st = buf_status(&boxes) == STATUS_OK ? buf_status(out) : buf_status(&boxes);
     }
     buf_deinit(&boxes);
+    d->out = NULL;
     return st;
 }
 

@@ -103,21 +103,27 @@ void http_socket_refuse(struct http_socket_io *io, unsigned code, const char *re
 
 /* ---- in ---- */
 
-/* Unicode 15, table 3-7. */
+/* The length of the character at `p`, 0 when it is none: Unicode 15, table 3-7. */
+static size_t utf8_len(const uint8_t *p, size_t len)
+{
+    uint8_t c = p[0];
+    size_t n = c < 0x80 ? 1 : c <= 0xdf ? 2 : c <= 0xef ? 3 : 4;
+    if (c >= 0x80 && (c < 0xc2 || c > 0xf4 || n > len))
+        return 0;
+    for (size_t k = 1; k < n; k++) {
+        if ((p[k] & 0xc0) != 0x80)
+            return 0;
+    }
+    bool is_bad = (c == 0xe0 && p[1] < 0xa0) || (c == 0xed && p[1] > 0x9f) ||
+                  (c == 0xf0 && p[1] < 0x90) || (c == 0xf4 && p[1] > 0x8f);
+    return is_bad ? 0 : n;
+}
+
 static bool is_utf8(const uint8_t *p, size_t len)
 {
     for (size_t i = 0; i < len;) {
-        uint8_t c = p[i];
-        size_t n = c < 0x80 ? 1 : c >= 0xc2 && c <= 0xdf ? 2 : (c & 0xf0) == 0xe0 ? 3 : 4;
-        if (c >= 0x80 && (c < 0xc2 || c > 0xf4 || n > len - i))
-            return false;
-        for (size_t k = 1; k < n; k++) {
-            if ((p[i + k] & 0xc0) != 0x80)
-                return false;
-        }
-        bool is_bad = (c == 0xe0 && p[i + 1] < 0xa0) || (c == 0xed && p[i + 1] > 0x9f) ||
-                      (c == 0xf0 && p[i + 1] < 0x90) || (c == 0xf4 && p[i + 1] > 0x8f);
-        if (is_bad)
+        size_t n = utf8_len(p + i, len - i);
+        if (n == 0)
             return false;
         i += n;
     }

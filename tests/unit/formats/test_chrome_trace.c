@@ -69,63 +69,22 @@ Test(chrome_trace, reads_up_to_where_a_file_breaks_off)
     profile_free(p);
 }
 
+#define V8_TASK    EVENT("X", "task", "0", ",\"dur\":9")
+#define V8_PROFILE EVENT("P", "Profile", "1", ",\"id\":\"7\",\"args\":{\"data\":{\"startTime\":2}}")
+#define V8_NODES                                                                                   \
+    "[{\"id\":1,\"callFrame\":{\"functionName\":\"r\"}},"                                          \
+    "{\"id\":2,\"parent\":1,\"callFrame\":{\"functionName\":\"f\"}}]"
+#define V8_CHUNK(ts, profile, deltas)                                                              \
+    EVENT("P", "ProfileChunk", ts,                                                                 \
+          ",\"id\":\"7\",\"args\":{\"data\":{\"cpuProfile\":" profile ",\"timeDeltas\":" deltas    \
+          "}}")
+#define V8_FIRST "{\"nodes\":" V8_NODES ",\"samples\":[2]}"
+
 Test(chrome_trace, reads_v8_profiles_in_chunks_first)
 {
     struct profile *p = load_text(
-        "[" EVENT("X", "task", "0", ",\"dur\":9") "," EVENT(
-            "P", "Profile", "1",
-            ",\"id\":\"7\",\"args\":{\"data\":{\"startTime\":2}}") "," EVENT("P", "ProfileChunk",
-                                                                             "3",
-                                                                             ",\"id\":\"7\","
-                                                                             "\"args\":{\"data\":{"
-                                                                             "\"cpuProfile\":{"
-                                                                             "\"nodes\":[{\"id\":1,"
-                                                                             "\"callFrame\":{"
-                                                                             "\"functionName\":"
-                                                                             "\"r\"}},{\"id\":2,"
-                                                                             "\"parent\":1,"
-                                                                             "\"callFrame\":{"
-                                                                             "\"functionName\":"
-                                                                             "\"f\"}}],\"samples\":"
-                                                                             "[2]},\"timeDeltas\":["
-                                                                             "1]}}") "," EVENT("P",
-                                                                                               "Pro"
-                                                                                               "fil"
-                                                                                               "eCh"
-                                                                                               "un"
-                                                                                               "k",
-                                                                                               "4",
-                                                                                               ",\""
-                                                                                               "id"
-                                                                                               "\":"
-                                                                                               "\"7"
-                                                                                               "\","
-                                                                                               "\"a"
-                                                                                               "rgs"
-                                                                                               "\":"
-                                                                                               "{\""
-                                                                                               "dat"
-                                                                                               "a\""
-                                                                                               ":{"
-                                                                                               "\"c"
-                                                                                               "puP"
-                                                                                               "rof"
-                                                                                               "ile"
-                                                                                               "\":"
-                                                                                               "{"
-                                                                                               "\"s"
-                                                                                               "amp"
-                                                                                               "les"
-                                                                                               "\":"
-                                                                                               "[1]"
-                                                                                               "},"
-                                                                                               "\"t"
-                                                                                               "ime"
-                                                                                               "Del"
-                                                                                               "tas"
-                                                                                               "\":"
-                                                                                               "[3]"
-                                                                                               "}}") "]",
+        "[" V8_TASK "," V8_PROFILE
+        "," V8_CHUNK("3", V8_FIRST, "[1]") "," V8_CHUNK("4", "{\"samples\":[1]}", "[3]") "]",
         &err);
     cr_assert(p, "%s", err.text);
     cr_assert_eq(p->sets_len, 2);

@@ -1,8 +1,8 @@
 /* Records an image for the unwinder's tests:
  *   record_image PYTHON OUT.image [PROGRAM]
  * runs tests/unit/python/image_program.py with PYTHON, waits until it rests, and writes what the
- * unwinder reads of it, and beside it OUT.image.expected: what it found, to be read by a person. The
- * paths of the machine in it are then replaced by others of the same length. */
+ * unwinder reads of it, and beside it OUT.image.expected: what it found, to be read by a person.
+ * The paths of the machine in it are then replaced by others of the same length. */
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
