@@ -377,6 +377,7 @@ AGENT_API void *reallocarray(void *old, size_t count, size_t size)
         errno = ENOMEM;
         return NULL;
     }
+    // NOLINTNEXTLINE(clang-analyzer-optin.portability.UnixAPI): as the caller wishes
     return realloc(old, count * size);
 }
 
@@ -447,6 +448,7 @@ AGENT_API void *mremap(void *old, size_t old_size, size_t size, int flags, ...)
 {
     va_list rest;
     va_start(rest, flags);
+    // NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized): it is, one line above
     void *at = flags & MREMAP_FIXED ? va_arg(rest, void *) : NULL;
     va_end(rest);
     void *p =

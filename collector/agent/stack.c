@@ -185,6 +185,17 @@ AGENT_COLD static uint32_t walk_all(struct agent_thread *t, const struct walk *w
     return stand_on(t, w, base, len);
 }
 
+/* Where in the last stack a frame stands, if not more than POPS frames have been popped since. */
+static inline __attribute__((always_inline)) struct agent_path_frame *
+find_frame(struct agent_path_frame *e, uint64_t frame)
+{
+    for (uint32_t pops = 0; pops < POPS; pops++) {
+        if (e[pops].frame == frame)
+            return e + pops;
+    }
+    return e;
+}
+
 /* From the leaf up: frames that are new or have moved on go to the scratch, until one is found as
  * it was; the rest must then be as it was, too. */
 static inline __attribute__((always_inline)) uint32_t
@@ -197,13 +208,7 @@ walk_changed(struct agent_thread *t, const struct walk *w, uint64_t top)
     uint32_t len = 0;
     while (f) {
         uint64_t key = key_of(w, f);
-        if (e->frame != f) {
-            uint32_t pops = 1;
-            while (pops < POPS && e[pops].frame != f)
-                pops++;
-            if (pops < POPS)
-                e += pops;
-        }
+        e = find_frame(e, f);
         if (e->frame == f) {
             if (e->key == key)
                 break;

@@ -64,6 +64,7 @@ static struct heap_process *add_process(struct heap *h, uint32_t slot)
 {
     const struct ring_process *row = ring_region_process(h->region, slot);
     struct heap_process *p = calloc(1, sizeof(*p));
+    // NOLINTNEXTLINE(bugprone-sizeof-expression): an array of pointers
     if (!p || !array_reserve(&h->processes, &h->processes_cap, h->processes_len + 1) ||
         !array_reserve(&h->active, &h->active_cap, h->active_len + 1)) {
         free(p);
@@ -99,6 +100,7 @@ static struct heap_process *add_process(struct heap *h, uint32_t slot)
 static void add_ring(struct heap *h, struct heap_process *p, uint32_t slot)
 {
     struct heap_ring *r = calloc(1, sizeof(*r));
+    // NOLINTNEXTLINE(bugprone-sizeof-expression): an array of pointers
     if (!r || !array_reserve(&p->rings, &p->rings_cap, p->rings_len + 1) ||
         ring_reader_open(&r->reader, h->region, slot) != STATUS_OK) {
         free(r);

@@ -26,15 +26,16 @@ static enum status find_agent(const struct heap_options *o, char *out, size_t si
     static const char *const places[] = {"", "../lib/heliograph/"};
     char self[PATH_MAX];
     if (o->agent_path) {
-        if (access(o->agent_path, R_OK) == 0 && strlen(o->agent_path) < size) {
-            strcpy(out, o->agent_path);
+        size_t len = strlen(o->agent_path);
+        if (access(o->agent_path, R_OK) == 0 && len < size) {
+            memcpy(out, o->agent_path, len + 1);
             return STATUS_OK;
         }
         return error_set(err, STATUS_NOT_FOUND, "cannot read %s: %s", o->agent_path,
                          strerror(errno));
     }
-    ssize_t len = readlink("/proc/self/exe", self, sizeof(self) - 1);
-    self[len > 0 ? len : 0] = '\0';
+    ssize_t self_len = readlink("/proc/self/exe", self, sizeof(self) - 1);
+    self[self_len > 0 ? self_len : 0] = '\0';
     char *slash = strrchr(self, '/');
     if (slash)
         slash[1] = '\0';
