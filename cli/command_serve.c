@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,7 +15,7 @@
 #include "cli/version.h"
 #include "common/base/log.h"
 
-enum { MAX_HOSTS = 32, TOKEN_MIN = 16, TOKEN_MAX = 512 };
+enum { MAX_HOSTS = 32, TOKEN_MIN = 16, TOKEN_MAX = 512, STARTING_MS = 5000 };
 
 /* What `embedded.c` waits for: one line of how it went. */
 static void tell_parent(int fd, const char *kind, const char *words)
@@ -136,6 +137,14 @@ static enum status start(struct serving *s, const struct args *args, struct erro
     return st;
 }
 
+/* Of two `run`s at the same moment one has the store first, and no address to tell yet: the other
+ * waits for it. An owner that has gone meanwhile leaves the store to us. */
+static bool is_owner_starting(const struct args *args)
+{
+    struct library_owner owner;
+    return library_lock_owner(args_text(args, "store"), &owner, NULL) != STATUS_OK || !owner.url[0];
+}
+
 static void tell_failure(int ready_fd, const struct args *args, enum status st,
                          const struct error *err)
 {
@@ -190,6 +199,12 @@ static int serve(const struct args *args)
     struct serving s = {0};
     if (st == STATUS_OK)
         st = start(&s, args, &err);
+    for (int waited = 0; ready_fd >= 0 && st == STATUS_BUSY && !s.library && waited < STARTING_MS &&
+                         is_owner_starting(args);
+         waited += 50) {
+        poll(NULL, 0, 50);
+        st = start(&s, args, &err);
+    }
     if (st == STATUS_OK) {
         tell_parent(ready_fd, "url", s.url);
         log_info("serving at %s (Ctrl-C stops)", s.url);

@@ -13,15 +13,18 @@
 
 enum { TICK_MS = 100 };
 
-/* Signals come as data, on our thread. After the command was spawned, which thus has the mask that
- * we were given; before any thread is, which inherit ours. */
+/* Signals come as data, on our thread: before any other thread is, which inherit the mask. One
+ * thread without it, and Ctrl-C would end us with the default action and leave the command behind.
+ * The spawned command has no signal blocked. */
 static enum status take_signals(struct profiling *p, struct error *err)
 {
     sigset_t set;
     sigemptyset(&set);
     sigaddset(&set, SIGINT);
     sigaddset(&set, SIGTERM);
-    sigaddset(&set, SIGHUP);
+    struct sigaction hangup;
+    if (sigaction(SIGHUP, NULL, &hangup) == 0 && hangup.sa_handler != SIG_IGN) /* nohup */
+        sigaddset(&set, SIGHUP);
     if (sigprocmask(SIG_BLOCK, &set, NULL) != 0)
         return error_set(err, STATUS_IO, "cannot block signals: %s", strerror(errno));
     p->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
@@ -61,7 +64,9 @@ enum status profiling_prepare(struct profiling *p, const struct args *args, bool
         p->has_server = true;
         p->plan.server_url = p->server.url;
     }
-    st = session_new(&p->session, &p->plan, err);
+    st = take_signals(p, err);
+    if (st == STATUS_OK)
+        st = session_new(&p->session, &p->plan, err);
     if (st != STATUS_OK)
         embedded_stop(&p->server);
     return st;
@@ -81,9 +86,7 @@ void profiling_name_process(struct profiling *p, pid_t pid)
 
 enum status profiling_start(struct profiling *p, struct error *err)
 {
-    enum status st = take_signals(p, err);
-    if (st == STATUS_OK)
-        st = session_open(p->session, p->target, err);
+    enum status st = session_open(p->session, p->target, err);
     if (st != STATUS_OK) {
         session_free(p->session);
         p->session = NULL;
@@ -108,7 +111,12 @@ static bool handle_signal(struct profiling *p, const struct signalfd_siginfo *in
         p->end_reason = "detached";
         return true;
     }
-    bool is_from_terminal = info->ssi_code > 0;
+    /* The terminal went away, and with it whoever could press Ctrl-C. Of the processes in it the
+     * kernel tells only the first. */
+    bool is_hangup = info->ssi_signo == SIGHUP;
+    if (is_hangup)
+        p->is_viewer_wanted = false;
+    bool is_from_terminal = info->ssi_code > 0 && !is_hangup;
     if (!is_from_terminal)
         target_signal(p->target, (int)info->ssi_signo);
     return false;

@@ -156,6 +156,42 @@ class Run(unittest.TestCase):
                 self.assertEqual(again["state"], "complete")
                 self.assertGreaterEqual(again["counters"]["samples"], second["counters"]["samples"])
 
+    def test_a_signal_to_us_reaches_the_program_and_the_profile_is_whole(self):
+        """Also with allocations followed, whose thread runs before the program does."""
+        body = "import time\nprint('ready', flush=True)\nwhile True:\n    sum(range(1000))\n"
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            with self.subTest(signal=number), scratch() as folder:
+                saved = folder / "x.heliograph"
+                run = subprocess.Popen([HELIOGRAPH, "run", "--no-open", "--save", saved, "--", sys.executable, "-c", body],
+                                       env=environment(folder), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+                self.assertEqual(run.stdout.readline(), "ready\n")
+                time.sleep(0.5)
+                run.send_signal(number)
+                _, words = run.communicate(timeout=30)
+                self.assertEqual(run.returncode, 128 + number, words)
+                self.assertIn("saved to", words)
+                self.assertGreater(report(folder, saved)["counts"]["samples"], 10)
+
+    def test_two_runs_at_the_same_moment_share_one_server(self):
+        with scratch() as folder:
+            command = [HELIOGRAPH, "run", "--no-open", "--", sys.executable, "-c", "import time; time.sleep(3)"]
+            words = [open(folder / f"{n}.err", "w+") for n in range(3)]
+            runs = [subprocess.Popen(command, env=environment(folder), stderr=w, stdin=subprocess.DEVNULL,
+                                     stdout=subprocess.DEVNULL) for w in words]
+            try:
+                def addresses():
+                    texts = [pathlib.Path(w.name).read_text() for w in words]
+                    found = [t.partition("live at ")[2].partition("/p/")[0] for t in texts]
+                    return found if all(found) else None
+                self.assertEqual(len(set(wait_for(addresses, what="three addresses"))), 1)
+            finally:
+                for run in runs:
+                    run.send_signal(signal.SIGHUP)  # ends the program, and does not stay for a viewer
+                for run in runs:
+                    run.wait(30)
+                for w in words:
+                    w.close()
+
     def test_attach_follows_a_running_process_and_leaves_it_running(self):
         with scratch() as folder:
             body = "import time\ndef busy():\n    while True:\n        sum(range(1000))\nbusy()\n"
