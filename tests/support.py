@@ -139,7 +139,7 @@ def get_json(url, **headers):
         return json.load(answer)
 
 
-def wait_for(condition, timeout=20, what="it"):
+def wait_for(condition, timeout=60, what="it"):
     end = time.monotonic() + timeout
     while time.monotonic() < end:
         value = condition()

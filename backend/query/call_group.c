@@ -102,6 +102,15 @@ static enum status push(struct call_builder *b, uint32_t node, uint32_t row, uin
     return place_first(b, scale);
 }
 
+static bool is_among(const uint32_t *rows, size_t len, uint32_t row)
+{
+    for (size_t k = 0; k < len; k++) {
+        if (rows[k] == row)
+            return true;
+    }
+    return false;
+}
+
 /* The widest new call that going round from `row` leads to, through calls that are on the path. */
 static double find_lead(struct call_builder *b, uint32_t row, double scale)
 {
@@ -123,10 +132,7 @@ static double find_lead(struct call_builder *b, uint32_t row, double scale)
                     lead = b->budget[e];
                 continue;
             }
-            size_t k = 0;
-            while (k < len && rows[k] != w)
-                k++;
-            if (k == len && len < MAX_LEAD && !b->is_repeat_dead[e])
+            if (len < MAX_LEAD && !b->is_repeat_dead[e] && !is_among(rows, len, w))
                 rows[len++] = w;
         }
     }
