@@ -215,12 +215,19 @@ static bool is_settled(enum reading_result result)
 }
 
 static enum reading_result read_stopped(struct sampled_process *p, struct sampling *s,
-                                        struct sampled_thread *t, enum reading_result result,
-                                        size_t *len)
+                                        struct sampled_thread *t, bool *is_stopped,
+                                        enum reading_result result, size_t *len)
 {
     uint64_t begin = clock_monotonic_ns();
-    if (!stop_thread(t->tid)) {
-        t->cannot_stop = true; /* a debugger holds it, or we may not */
+    switch (stop_thread(p->pid, t->tid)) {
+    case STOP_DONE:
+        break;
+    case STOP_ASLEEP:
+        return insist(p, s, t, result, STOPPED_TRIES, len);
+    case STOP_GONE:
+        return result;
+    case STOP_REFUSED:
+        t->cannot_stop = true;
         s->stats->errors++;
         return result;
     }
@@ -228,6 +235,7 @@ static enum reading_result read_stopped(struct sampled_process *p, struct sampli
     stop_release(t->tid);
     uint64_t spent = clock_monotonic_ns() - begin;
     s->stop_budget_ns = spent < s->stop_budget_ns ? s->stop_budget_ns - spent : 0;
+    *is_stopped = is_settled(result);
     if (result == READING_OK)
         s->stats->stopped++;
     return result;
@@ -301,15 +309,13 @@ static void finish_thread(struct sampled_process *p, struct sampling *s, struct 
 {
     bool is_stopped = false;
     if (t->is_direct && may_stop(s, t)) {
-        result = read_stopped(p, s, t, result, &len);
-        is_stopped = is_settled(result);
+        result = read_stopped(p, s, t, &is_stopped, result, &len);
     }
     if (!is_settled(result)) {
         s->stats->retried++;
         result = insist(p, s, t, result, RETRIES, &len);
         if (!is_settled(result) && !p->is_gone && may_stop(s, t)) {
-            result = read_stopped(p, s, t, result, &len);
-            is_stopped = true;
+            result = read_stopped(p, s, t, &is_stopped, result, &len);
         }
     }
     take_result(p, s, t, result, len, is_stopped);
