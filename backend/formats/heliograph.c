@@ -69,6 +69,8 @@ static enum status read_heliograph(const struct format_input *in,
     struct messages m = {.data = in->data, .len = in->len, .at = MAGIC_LEN};
     const uint8_t *message;
     size_t len;
+    if (in->len < MAGIC_LEN || memcmp(in->data, MAGIC, MAGIC_LEN) != 0)
+        return error_set(err, STATUS_INVALID, "byte 0: the file should begin with HELIOGRAPH1");
     while (take_message(&m, &message, &len)) {
         enum status st = apply(&m, out, message, len, err);
         if (st != STATUS_OK) {

@@ -27,7 +27,10 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 from conformance_checks import CHECKS  # noqa: E402
 import conformance_json  # noqa: E402, F401  adds its checks
 
-TIME_LIMIT_S = 60
+TIME_LIMIT_S = 300  # sanitized builds unpack a bomb in a minute
+
+# Formats of the corpus that nothing here reads (or refuses as what they are).
+OUT_OF_SCOPE = {"android-trace", "instruments-deepcopy", "macos-sample", "pyinstrument-text", "safari-timeline"}
 
 # Files about which the index says two things; whoever adds one says why.
 DISAGREEMENTS = {
@@ -106,7 +109,10 @@ def main():
             print("conformance: SKIPPED the corpus (not found); reading our own fixtures only")
             root = ROOT / "tests" / "fixtures" / "formats"
         entries = json.loads((root / "index.json").read_text())
-        entries = [e for e in entries if e["file"] not in DISAGREEMENTS]
+        known = [e for e in entries if e["file"] not in DISAGREEMENTS]
+        known = [e for e in known if e["format"] not in OUT_OF_SCOPE or "/bad/" in e["file"]]
+        skipped = len(entries) - len(known)
+        entries = known
         if options.format:
             entries = [e for e in entries if e["format"] in options.format]
         passed = collections.Counter()
@@ -134,7 +140,7 @@ def main():
             print(problem[:600])
         for name in sorted(set(passed) | set(failed)):
             print(f"{name:24} {passed[name]:4} passed {failed[name]:4} failed")
-        print(f"{sum(passed.values())} passed, {sum(failed.values())} failed, 0 skipped")
+        print(f"{sum(passed.values())} passed, {sum(failed.values())} failed, {skipped} skipped")
         return 1 if failed else 0
 
 
