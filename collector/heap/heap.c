@@ -75,12 +75,26 @@ static void set_now(struct heap *h)
     h->now_ms = (uint32_t)((h->now_ns - h->start_ns) / 1000000);
 }
 
+static void note_tables(struct heap *h)
+{
+    uint64_t bytes = h->sites_cap * sizeof(*h->sites);
+    for (size_t i = 0; i < h->active_len; i++) {
+        const struct heap_process *p = h->processes[h->active[i]];
+        bytes += p->live.cap * sizeof(*p->live.slots);
+        for (size_t r = 0; r < p->rings_len; r++)
+            bytes += p->rings[r]->nodes_cap * 3 * sizeof(uint32_t);
+    }
+    if (bytes > h->totals.table_bytes)
+        h->totals.table_bytes = bytes;
+}
+
 /* Writes the rows of the ticks that are over before anything of the new one is read. */
 static void turn_tick(struct heap *h)
 {
     uint32_t tick = (uint32_t)((h->now_ns - h->start_ns) / h->interval_ns);
     if (tick == h->tick)
         return;
+    note_tables(h);
     heap_write_rows(h, h->start_ns + ((uint64_t)h->tick + 1) * h->interval_ns);
     h->tick = tick;
 }
@@ -215,13 +229,6 @@ void heap_totals(struct heap *h, struct heap_totals *out)
     *out = h->totals;
     out->allocations = h->allocations_fixed >> HEAP_COUNT_SHIFT;
     out->frees = h->frees_fixed >> HEAP_COUNT_SHIFT;
-    out->table_bytes = h->sites_cap * sizeof(*h->sites);
-    for (size_t i = 0; i < h->active_len; i++) {
-        const struct heap_process *p = h->processes[h->active[i]];
-        out->table_bytes += p->live.cap * sizeof(*p->live.slots);
-        for (size_t r = 0; r < p->rings_len; r++)
-            out->table_bytes += p->rings[r]->nodes_cap * 3 * sizeof(uint32_t);
-    }
     pthread_mutex_unlock(&h->lock);
 }
 

@@ -33,7 +33,7 @@ struct heap_totals {
     uint64_t inherited_frees; /* in a forked child, of its parent's blocks */
     uint64_t waits;           /* times a thread waited for a full ring */
     uint64_t processes, threads, stacks;
-    uint64_t table_bytes; /* held by the collector for live blocks and stacks */
+    uint64_t table_bytes; /* the most held for live blocks and stacks */
 };
 
 struct heap;
