@@ -9,7 +9,7 @@ RELEASE := build/release
 DEV     := build/dev
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build dev run test test-quick bench fuzz fmt lint package install clean screenshots
+.PHONY: help setup build dev probes run test test-quick bench fuzz fmt lint package install clean screenshots
 
 help: ## this list
 	@echo "Heliograph: a live profiler for Python. Two commands to know:"
@@ -50,7 +50,11 @@ build/npm-%.stamp: %/package-lock.json
 run: build ## profile CMD and show it
 	@$(RELEASE)/heliograph run $(ARGS) -- $(CMD)
 
-test: build dev build/npm-frontend.stamp build/npm-tests/browser.stamp ## every suite; ends with "N passed, N failed, N skipped"
+# Probes that measure: tests and benchmarks run them from the release build.
+probes: build
+	@cmake --build $(RELEASE) -j $(JOBS) --target sampler_probe heap_probe -- --quiet
+
+test: build probes dev build/npm-frontend.stamp build/npm-tests/browser.stamp ## every suite; ends with "N passed, N failed, N skipped"
 	@cmake -DHELIOGRAPH_TESTS=ON $(RELEASE) > build/configure-release.log
 	@cmake --build $(RELEASE) -j $(JOBS) --target sampler_probe -- --quiet
 	@python3 tests/run_all.py --release $(RELEASE) --dev $(DEV)
@@ -58,11 +62,11 @@ test: build dev build/npm-frontend.stamp build/npm-tests/browser.stamp ## every 
 test-quick: dev ## unit tests only
 	@python3 tests/run_all.py --release $(RELEASE) --dev $(DEV) --only unit
 
-bench: build ## overhead on the target, collector CPU, import and query speed
+bench: probes ## overhead on the target, collector CPU, import and query speed
 	@.ci/setup.sh bench
 	@python3 bench/run.py --release $(RELEASE)
 
-bench-%: build
+bench-%: probes
 	@.ci/setup.sh bench
 	@python3 bench/run.py --release $(RELEASE) --only $*
 

@@ -70,7 +70,7 @@ static void judge_pace(struct sampled_process *p, size_t iov_len, size_t bytes, 
     const double tolerance = 1.4;
     const double forget = 1.0005; /* the fastest read fades, as clocks and caches change */
     double usual =
-        (double)(READ_NS + iov_len * READ_NS_PER_IOV + bytes / (size_t)READ_BYTES_PER_NS);
+        (double)(READ_NS + iov_len * READ_NS_PER_IOV) + (double)bytes / READ_BYTES_PER_NS;
     double pace = (double)ns / usual;
     p->was_slow = p->pace > 0 && pace > p->pace * tolerance;
     if (p->pace == 0 || pace < p->pace)
@@ -379,11 +379,8 @@ static bool repeats(const struct sampled_process *p, const struct sampled_thread
     return t->is_asleep && !p->has_clock && t->node != 0;
 }
 
-static void sample_all(struct sampled_process *p, struct sampling *s, bool with_interps)
+static bool prepare_readings(struct sampled_process *p, const struct sampling *s)
 {
-    /* First all in one call, then those that did not come out well, one by one. */
-    size_t iov_len = 0;
-    size_t bytes = 0;
     size_t need = p->interps_len + INTERP_WORDS;
     size_t need_bytes = p->interps_len * 8 + 64;
     for (size_t i = 0; i < p->threads_len; i++) {
@@ -395,11 +392,13 @@ static void sample_all(struct sampled_process *p, struct sampling *s, bool with_
         need += r->iov_len;
         need_bytes += r->bytes;
     }
-    if (!make_room(p, need, need_bytes))
-        return;
-    if (with_interps)
-        iov_len = interp_iov(p, p->iov, &bytes);
-    size_t interp_bytes = bytes;
+    return make_room(p, need, need_bytes);
+}
+
+/* What is to be read of every thread, behind the first `iov_len` pieces. */
+static size_t gather_readings(struct sampled_process *p, struct sampling *s, size_t iov_len,
+                              size_t *bytes)
+{
     for (size_t i = 0; i < p->threads_len; i++) {
         struct sampled_thread *t = p->threads[i];
         read_cpu(p, s, t);
@@ -408,8 +407,39 @@ static void sample_all(struct sampled_process *p, struct sampling *s, bool with_
             continue;
         memcpy(p->iov + iov_len, t->reading.iov, t->reading.iov_len * sizeof(*p->iov));
         iov_len += t->reading.iov_len;
-        bytes += t->reading.bytes;
+        *bytes += t->reading.bytes;
     }
+    return iov_len;
+}
+
+/* What the common call brought for this thread, from byte `at` of `got` on. */
+static enum reading_result first_result(struct sampled_process *p, struct sampling *s,
+                                        struct sampled_thread *t, size_t at, size_t got,
+                                        size_t *len)
+{
+    enum reading_result result = READING_MISSED;
+    if (t->is_direct)
+        return READING_TORN;
+    if (got >= at + t->reading.bytes) {
+        result = reading_frames(&t->reading, p->slice + at, s->frames, PYTHON_MAX_DEPTH, len);
+        if (p->was_slow && result == READING_OK)
+            result = READING_TORN;
+    } else if (got >= at) { /* the call ended here: a page of this one is gone */
+        reading_forget(&t->reading);
+        reading_compile(&t->reading);
+    }
+    return result;
+}
+
+static void sample_all(struct sampled_process *p, struct sampling *s, bool with_interps)
+{
+    /* First all in one call, then those that did not come out well, one by one. */
+    size_t bytes = 0;
+    if (!prepare_readings(p, s))
+        return;
+    size_t iov_len = with_interps ? interp_iov(p, p->iov, &bytes) : 0;
+    size_t interp_bytes = bytes;
+    iov_len = gather_readings(p, s, iov_len, &bytes);
     ssize_t got = iov_len > 0 ? read_memory(p, s, p->iov, iov_len, bytes) : 0;
     if (p->is_gone)
         return;
@@ -432,17 +462,7 @@ static void sample_all(struct sampled_process *p, struct sampling *s, bool with_
         }
         size_t size = t->is_direct ? 0 : t->reading.bytes;
         size_t len = 0;
-        enum reading_result result = READING_MISSED;
-        if (t->is_direct) {
-            result = READING_TORN;
-        } else if ((size_t)got >= at + size) {
-            result = reading_frames(&t->reading, p->slice + at, s->frames, PYTHON_MAX_DEPTH, &len);
-            if (p->was_slow && result == READING_OK)
-                result = READING_TORN;
-        } else if ((size_t)got >= at) { /* the call ended here: a page of this one is gone */
-            reading_forget(&t->reading);
-            reading_compile(&t->reading);
-        }
+        enum reading_result result = first_result(p, s, t, at, (size_t)got, &len);
         at += size;
         if (!t->is_direct && !p->was_slow) /* slowness is ours, not the thread's */
             thread_note_first(t, result != READING_TORN && result != READING_BROKEN);

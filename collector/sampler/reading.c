@@ -411,6 +411,34 @@ static enum owner take_tstate(struct reading *r, uint64_t *top, uint64_t *base)
     return id == 0 ? OWNER_NONE_YET : OWNER_SAME;
 }
 
+/* Where the stack begins, by the thread's state in the slice: READING_OK when there is one. */
+static enum reading_result find_top(struct reading *r, uint64_t *top, uint64_t *base)
+{
+    const uint8_t *slice = r->slice;
+    enum owner owner = take_tstate(r, top, base);
+    if (owner != OWNER_SAME)
+        return owner == OWNER_OTHER ? READING_GONE : READING_EMPTY;
+    if (has_cframe(r->layout)) {
+        uint64_t again = load_u64(slice + r->cframe_again_at);
+        if (*top == 0)
+            return READING_EMPTY;
+        if (again != 0 && !use_cframe(r, again)) {
+            reading_compile(r);
+            return READING_MISSED;
+        }
+        if (*top != again)
+            return READING_TORN;
+        size_t which = 0;
+        while (r->cframes[which] != *top)
+            which++;
+        *top = load_u64(slice + r->top_at[which]);
+    }
+    if (!has_chunks(r->layout) &&
+        (load_u64(slice + r->top_before_at) != *top || load_u64(slice + r->top_after_at) != *top))
+        return READING_TORN;
+    return *top == 0 || *top == *base ? READING_EMPTY : READING_OK;
+}
+
 enum reading_result reading_frames(struct reading *r, const uint8_t *slice,
                                    struct python_frame *frames, size_t max, size_t *len)
 {
@@ -425,29 +453,9 @@ enum reading_result reading_frames(struct reading *r, const uint8_t *slice,
         g->unused = g->is_used ? 0 : g->unused < UINT8_MAX ? (uint8_t)(g->unused + 1) : UINT8_MAX;
         g->is_used = false;
     }
-    enum owner owner = take_tstate(r, &top, &base);
-    if (owner != OWNER_SAME)
-        return owner == OWNER_OTHER ? READING_GONE : READING_EMPTY;
-    if (has_cframe(r->layout)) {
-        uint64_t again = load_u64(slice + r->cframe_again_at);
-        if (top == 0)
-            return READING_EMPTY;
-        if (again != 0 && !use_cframe(r, again)) {
-            reading_compile(r);
-            return READING_MISSED;
-        }
-        if (top != again)
-            return READING_TORN;
-        size_t which = 0;
-        while (r->cframes[which] != top)
-            which++;
-        top = load_u64(slice + r->top_at[which]);
-    }
-    if (!has_chunks(r->layout) &&
-        (load_u64(slice + r->top_before_at) != top || load_u64(slice + r->top_after_at) != top))
-        return READING_TORN;
-    if (top == 0 || top == base)
-        return READING_EMPTY;
+    enum reading_result found = find_top(r, &top, &base);
+    if (found != READING_OK)
+        return found;
 
     struct memory_reader reader = {.find = find_bytes, .ctx = r};
     enum python_unwind_result result =

@@ -27,6 +27,7 @@ static void *pointer_to(uint64_t address)
     return (void *)(uintptr_t)address; /* in the other process: never followed here */
 }
 
+// NOLINTNEXTLINE(readability-non-const-parameter): the kernel writes to `out`
 static bool read_range(struct target_memory *m, uint64_t address, uint8_t *out, size_t len)
 {
     struct iovec local = {.iov_base = out, .iov_len = len};
