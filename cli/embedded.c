@@ -145,7 +145,7 @@ bool embedded_is_alive(struct embedded *e)
 {
     if (e->pid == 0)
         return true;
-    if (waitpid(e->pid, NULL, WNOHANG) == 0)
+    if (e->pid > 0 && waitpid(e->pid, NULL, WNOHANG) == 0)
         return true;
     e->pid = -1;
     return false;

@@ -140,7 +140,10 @@ static void close_session(struct profiling *p, int exit_status)
                  id, (unsigned long long)sum.samples, (unsigned long long)sum.torn,
                  (unsigned long long)sum.missed, sum.collector_cpu_s);
     else
-        log_info("profile %s: memory only%s%s", id, sum.reason[0] ? ": " : "", sum.reason);
+        log_info("profile %s: memory only: %s", id,
+                 sum.reason[0]          ? sum.reason
+                 : p->plan.rate_hz <= 0 ? "no stacks were asked for"
+                                        : "no Python was seen before it ended");
     if (p->plan.save_path)
         log_info("saved to %s", p->plan.save_path);
 }
@@ -150,6 +153,7 @@ void profiling_follow(struct profiling *p)
     uint64_t end_ns =
         p->duration_s > 0 ? clock_monotonic_ns() + (uint64_t)(p->duration_s * 1e9) : UINT64_MAX;
     bool is_alive = true;
+    bool is_served = p->has_server;
     while (is_alive) {
         is_alive = target_update(p->target, TICK_MS);
         struct signalfd_siginfo info;
@@ -158,6 +162,10 @@ void profiling_follow(struct profiling *p)
         if (!p->session)
             continue;
         session_update(p->session);
+        if (is_served && !embedded_is_alive(&p->server)) {
+            is_served = false;
+            log_warn("the server has ended; the program goes on, its profile stops here");
+        }
         bool is_over = clock_monotonic_ns() >= end_ns;
         if (!is_over && !session_is_stopped(p->session))
             continue;
@@ -173,7 +181,7 @@ void profiling_follow(struct profiling *p)
 static void serve_until_signal(struct profiling *p)
 {
     if (p->server.pid <= 0) {
-        if (p->has_server)
+        if (p->server.pid == 0)
             log_info("the page stays with the server that was running already");
         return;
     }

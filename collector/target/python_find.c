@@ -57,6 +57,7 @@ static bool next_mapping(char **text, struct mapping *out)
         unsigned long offset;
         unsigned long inode;
         int path_at = 0;
+        // NOLINTNEXTLINE(cert-err34-c): the kernel wrote the numbers, each from one of these types
         if (sscanf(line, "%lx-%lx %*s %lx %*s %lu %n", &begin_address, &end_address, &offset,
                    &inode, &path_at) < 4 ||
             offset != 0 || inode == 0 || path_at == 0)
@@ -330,6 +331,13 @@ void python_find(pid_t pid, struct python_found *out)
         return;
     }
     snprintf(out->runtime, sizeof(out->runtime), "%.63s", base_name(executable));
+    /* Before 3.7 there is no _PyRuntime to find; only the name tells. */
+    const char *name = base_name(executable);
+    if (strncmp(name, "python2", 7) == 0 || strncmp(name, "python3.6", 9) == 0) {
+        snprintf(out->reason, sizeof(out->reason),
+                 "%.64s is older than 3.8, the first version whose stacks can be read", name);
+        return;
+    }
     snprintf(out->reason, sizeof(out->reason), "no Python runs in %.200s",
              executable[0] ? base_name(executable) : "this process");
 }

@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import shutil
 import signal
 import subprocess
 import sys
@@ -106,6 +107,23 @@ class Run(unittest.TestCase):
             stats = report(folder, saved)
             self.assertIn("rss", [s["name"] for s in stats["series"]])
             self.assertTrue(any("no stacks" in w for w in stats["warnings"]), stats["warnings"])
+
+    def test_a_python_too_old_is_named_as_such(self):
+        with scratch() as folder:
+            old = folder / "python2.7"
+            shutil.copy("/bin/sleep", old)
+            done = heliograph(folder, "run", "--no-open", "--save", folder / "x.heliograph", "--", old, "1")
+            self.assertIn("python2.7 is older than 3.8", done.stderr)
+
+    def test_the_program_outlives_its_server_and_the_terminal_says_so(self):
+        with scratch() as folder:
+            with Server(folder, "--no-open", "--", sys.executable, "-c", "import time; time.sleep(2); raise SystemExit(5)",
+                        command="run") as run:
+                run.url()
+                server = subprocess.run(["pgrep", "-P", str(run.process.pid), "-f", "heliograph serve"], capture_output=True, text=True)
+                os.kill(int(server.stdout), signal.SIGKILL)
+                self.assertEqual(run.process.wait(40), 5)
+                self.assertIn("the server has ended; the program goes on", run.words())
 
     def test_threads_recursion_and_generators_are_told_apart(self):
         body = ("import threading, time\n"
