@@ -55,8 +55,6 @@ probes: build
 	@cmake --build $(RELEASE) -j $(JOBS) --target sampler_probe heap_probe -- --quiet
 
 test: build probes dev build/npm-frontend.stamp build/npm-tests/browser.stamp ## every suite; ends with "N passed, N failed, N skipped"
-	@cmake -DHELIOGRAPH_TESTS=ON $(RELEASE) > build/configure-release.log
-	@cmake --build $(RELEASE) -j $(JOBS) --target sampler_probe -- --quiet
 	@python3 tests/run_all.py --release $(RELEASE) --dev $(DEV)
 
 test-quick: dev ## unit tests only
