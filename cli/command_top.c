@@ -88,11 +88,13 @@ static void compose(struct top *t, struct buf *out)
     screen_size(&rows, &columns);
     struct sampler_stats stats;
     sampler_stats(t->sampler, &stats);
-    buf_printf(out,
-               "heliograph top: process %d, %llu samples, %llu torn%s  "
-               "(s self, t total, n name, p pause, r reset, q quit)\x1b[K\n",
-               (int)target_root(t->target), (unsigned long long)stats.samples,
-               (unsigned long long)stats.torn, t->is_paused ? ", paused" : "");
+    char head[160];
+    snprintf(head, sizeof(head),
+             "heliograph top: process %d, %llu samples, %llu torn%s  "
+             "(s self, t total, n name, p pause, r reset, q quit)",
+             (int)target_root(t->target), (unsigned long long)stats.samples,
+             (unsigned long long)stats.torn, t->is_paused ? ", paused" : "");
+    buf_printf(out, "%.*s\x1b[K\n", columns, head);
     buf_put_text(out, "   self   total   self s  total s  function\x1b[K\n");
     struct query_filter filter = {0};
     uint64_t window_ns = (uint64_t)(t->window_s * 1e9);
