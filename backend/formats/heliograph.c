@@ -80,6 +80,10 @@ static enum status read_heliograph(const struct format_input *in,
             return st;
         }
     }
+    for (size_t i = 0; i < out->sets_len; i++) {
+        if (out->sets[i].values_len == 0)
+            return error_set(err, STATUS_INVALID, "sample set %zu has no values", i);
+    }
     if (!m.has_hello)
         return error_set(err, STATUS_INVALID, "byte %zu: the file ends before its first message",
                          m.at);

@@ -241,6 +241,8 @@ static bool take_header_fields(struct memray *m)
 static enum status read_header(struct memray *m)
 {
     uint64_t version = 0;
+    if (m->len < 7)
+        return bad(m, "the file ends inside its header");
     m->at = 7;
     if (!take_fixed(m, 4, &version))
         return bad(m, "the file ends inside its header");
