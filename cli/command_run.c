@@ -28,6 +28,7 @@ static int run(const struct args *args)
             profiling_finish(&p);
             return st == STATUS_NOT_FOUND ? 127 : st == STATUS_DENIED ? 126 : status_exit_code(st);
         }
+        log_warn("the program runs without being profiled");
     }
     profiling_follow(&p);
     return profiling_finish(&p);

@@ -302,10 +302,7 @@ static void tell_missing_stacks(struct session *s, const struct target_process *
     char text[TARGET_REASON_MAX + TARGET_COMMAND_MAX + 64];
     snprintf(text, sizeof(text), "no stacks of process %d (%s): %s", (int)p->pid, p->command,
              p->reason);
-    stream_lock(s->stream);
-    stream_notice(s->stream, p->state == TARGET_PYTHON_NONE ? 0 : 1,
-                  p->state == TARGET_PYTHON_REFUSED ? "unsupported_python" : "no_stacks", text);
-    stream_unlock(s->stream);
+    /* The sampler puts the same into the profile. */
     log_warn("%s; its memory is followed", text);
     if (p->is_root)
         snprintf(s->reason, sizeof(s->reason), "%s", p->reason);
