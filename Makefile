@@ -7,6 +7,8 @@ JOBS   ?= $(shell nproc)
 
 RELEASE := build/release
 DEV     := build/dev
+# On a terminal ninja counts in one line; in a log it would be a line a file.
+QUIET   := $$([ -t 1 ] || echo -- --quiet)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup build dev probes run test test-quick bench fuzz fmt lint package install clean screenshots
@@ -31,14 +33,14 @@ build: setup ## build/release/heliograph and its agent
 	@mkdir -p build
 	@$(MAKE) --no-print-directory CMAKE_ARGS="-DHELIOGRAPH_TESTS=OFF $(CMAKE_ARGS)" $(RELEASE)/build.ninja
 	@echo "heliograph: building $(RELEASE)"
-	@cmake --build $(RELEASE) -j $(JOBS) -- --quiet
+	@cmake --build $(RELEASE) -j $(JOBS) $(QUIET)
 
 dev: ## build/dev, with sanitizers and tests
 	@.ci/setup.sh test
 	@mkdir -p build
 	@$(MAKE) --no-print-directory $(DEV)/build.ninja
 	@echo "heliograph: building $(DEV) (sanitized)"
-	@cmake --build $(DEV) -j $(JOBS) -- --quiet
+	@cmake --build $(DEV) -j $(JOBS) $(QUIET)
 
 # The page's type checker and the browser driver; again only when a lock file changes.
 build/npm-%.stamp: %/package-lock.json
@@ -52,7 +54,7 @@ run: build ## profile CMD and show it
 
 # Probes that measure: tests and benchmarks run them from the release build.
 probes: build
-	@cmake --build $(RELEASE) -j $(JOBS) --target sampler_probe heap_probe -- --quiet
+	@cmake --build $(RELEASE) -j $(JOBS) --target sampler_probe heap_probe $(QUIET)
 
 test: build probes dev build/npm-frontend.stamp build/npm-tests/browser.stamp ## every suite; ends with "N passed, N failed, N skipped"
 	@python3 tests/run_all.py --release $(RELEASE) --dev $(DEV)
