@@ -95,9 +95,16 @@ def show(result):
         if line.startswith("SKIP"):
             print(f"         {line[:150]}", flush=True)
     if failed:
-        print(f"         exit code {result.code}; last lines of {result.log.relative_to(ROOT)}:")
-        for line in result.output.splitlines()[-25:]:
+        print(f"         exit code {result.code}; from {result.log.relative_to(ROOT)}:")
+        for line in telling_lines(result.output):
             print("         | " + line[:180], flush=True)
+
+
+def telling_lines(output):
+    """The end; of a sanitizer's report its beginning, where it says what and where."""
+    lines = output.splitlines()
+    told = next((i for i, line in enumerate(lines) if SANITIZER.search(line)), None)
+    return lines[-25:] if told is None else lines[max(0, told - 3):told + 22]
 
 
 def count_criterion(output, code):
