@@ -15,7 +15,7 @@ test=(libcriterion-dev libprotobuf-c-dev protobuf-c-compiler chromium python3 py
 lint=(clang-format-14 clang-tidy-14)
 fuzz=(clang libclang-rt-14-dev)
 bench=(python3-venv)
-package=(dpkg-dev fakeroot)
+package=(dpkg-dev fakeroot file)
 
 what=${1:-build}
 packages=("${build[@]}")
