@@ -38,6 +38,8 @@ set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
 set(CPACK_RESOURCE_FILE_LICENSE "${PROJECT_SOURCE_DIR}/LICENSE")
 install(FILES "${PROJECT_SOURCE_DIR}/cmake/package/heliograph.service"
     DESTINATION lib/systemd/system COMPONENT package EXCLUDE_FROM_ALL)
-set(CPACK_COMPONENTS_ALL Unspecified package)
 set(CPACK_DEB_COMPONENT_INSTALL OFF)
+# All that `make install` puts somewhere, and then what only a package has.
+set(CPACK_INSTALL_CMAKE_PROJECTS
+    "${PROJECT_BINARY_DIR};heliograph;ALL;/" "${PROJECT_BINARY_DIR};heliograph;package;/")
 include(CPack)
