@@ -19,7 +19,7 @@ static const uint64_t check_every_ns = 10000000;
 static const uint64_t idle_nap_ns = 1000000; /* at full speed, while there is nothing to read */
 static const uint64_t nap_max_ns = 50000000; /* so that close, pause and a new rate are noticed */
 static const uint64_t stop_budget_max_ns = 20000000;
-static const double stop_share_default = 0.005;
+static const double stop_share_default = 0.0025;
 static const double unhurried_hz = 2000;
 
 struct sampler {

@@ -28,7 +28,7 @@ struct sampler_options {
     double rate_hz; /* 0 = as fast as it goes */
     enum sampler_mode mode;
     bool never_stop;   /* never stop a thread to read it */
-    double stop_share; /* at most this part of time may go into stops; 0 = 0.005 */
+    double stop_share; /* at most this part of time may go into stops; 0 = 0.0025 */
     uint64_t flush_ns; /* between bulks into the stream; 0 = 200 ms */
 };
 
