@@ -277,14 +277,17 @@ static size_t tick(struct sampler *s, uint64_t now)
     return threads;
 }
 
-/* A little unevenness, so that a program with a period of its own is not always met at the same
- * point of it: xorshift, up to an eighth of the interval. */
-static uint64_t next_jitter(struct sampler *s, uint64_t interval_ns)
+/* From half an interval to one and a half, one on average (xorshift): a program with a period of its
+ * own is not always met at the same point of it. With 10 ms between all samples, one that works
+ * 35 ms here and 15 ms there would show 60 or 80 % instead of 70. Steps add up, rather than moving
+ * samples about a fixed grid: each sample stands for the time since the one before, and that must
+ * not depend on where in the grid it fell. */
+static uint64_t next_step(struct sampler *s, uint64_t interval_ns)
 {
     s->jitter ^= s->jitter << 13;
     s->jitter ^= s->jitter >> 7;
     s->jitter ^= s->jitter << 17;
-    return interval_ns >= 8 ? s->jitter % (interval_ns / 8) : 0;
+    return interval_ns / 2 + s->jitter % (interval_ns + 1);
 }
 
 /* False when it is time to look around instead of sampling. */
@@ -339,11 +342,11 @@ static void *run(void *ctx)
         }
         uint64_t interval = (uint64_t)(SECOND / rate);
         s->sampling.is_unhurried = rate <= unhurried_hz;
-        if (!wait_until(s, due + next_jitter(s, interval)))
+        if (!wait_until(s, due))
             continue;
         uint64_t now = clock_monotonic_ns();
         (void)tick(s, now);
-        due += interval;
+        due += next_step(s, interval);
         now = clock_monotonic_ns();
         if (now > due + interval) {
             uint64_t late = (now - due) / interval;

@@ -54,7 +54,8 @@ class Run(unittest.TestCase):
                 self.assertEqual(done.returncode, 0, done.stderr)
                 samples = stats["counts"]["samples"]
                 self.assertGreater(samples, 250, "about 400 samples in 4 s at 100 Hz")
-                # Four standard errors of a binomial share.
+                # Four standard errors of a binomial share. The program's period of 50 ms is five
+                # intervals: samples at a fixed distance would always meet the same points of it.
                 error = 4 * (0.7 * 0.3 / samples) ** 0.5 + 0.01
                 self.assertAlmostEqual(share(stats, "hot"), 0.7, delta=error)
                 self.assertAlmostEqual(share(stats, "warm"), 0.3, delta=error)

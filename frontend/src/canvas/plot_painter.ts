@@ -266,7 +266,7 @@ function drawPeak(
   context.textBaseline = "middle";
   context.lineWidth = 3;
   context.strokeStyle = `rgb(${tokens.background.join(" ")})`;
-  const labelX = isLeft ? at - 8 : at + 8;
+  const labelX = isLeft ? at - 8 : Math.max(4, Math.min(at + 8, width - room - 6));
   const labelY = Math.max(headRoom + 8, y - 1);
   context.strokeText(peak.label, labelX, labelY);
   context.fillText(peak.label, labelX, labelY);

@@ -186,7 +186,7 @@ export function boxTooltip(flame: FlameModel, box: Box): TooltipContent {
   const { head } = flame.flame;
   const row = (label: string, width: number): [string, ...string[]] => {
     const cells: [string, ...string[]] = [label];
-    if (head.samples > 0 && !head.estimated) cells.push(samplesText(flame.samples(width)));
+    if (head.samples > 0 && !head.estimated && head.unit !== "bytes") cells.push(samplesText(flame.samples(width)));
     if (!/^(count|samples|)$/.test(head.unit)) cells.push(formatAmount(flame.amount(width), head.unit));
     cells.push(formatPercent(flame.share(width)));
     return cells;

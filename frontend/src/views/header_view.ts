@@ -1,7 +1,8 @@
 import type { Connection } from "../api/live";
-import type { Profile } from "../api/types";
+import type { Profile, ValueInfo } from "../api/types";
 import { safeName } from "../canvas/text";
-import { formatAmount, formatClock, formatCount, formatSeconds } from "../model/format";
+import { formatAmount, formatBytes, formatClock, formatCount, formatSeconds } from "../model/format";
+import { groupValues, valueMeaning, valueShown, valueTitle } from "../model/values";
 import { chooseTheme, themeChoice } from "../state/theme";
 import { copyText, el, fill, icon, type IconName } from "../widgets/dom";
 import { toast } from "../widgets/notice";
@@ -20,10 +21,6 @@ const THEMES: Record<string, [IconName, string]> = {
   light: ["sun", "Theme: light"],
   dark: ["moon", "Theme: dark"],
 };
-
-const MOST_SEGMENTS = 4;
-/** Kept by the collector to work out others from. */
-const INTERNAL_VALUES = new Set(["born"]);
 
 /** Name, one sentence that says what matters, state, and what can be done with the whole. */
 export class HeaderView implements View {
@@ -111,30 +108,39 @@ export class HeaderView implements View {
 
   private updateValues(shared: Shared): void {
     const { values } = shared.profile;
-    const key = values.map((v) => v.key).join();
+    const key = values.map((v) => `${v.key}${v.default}`).join();
     if (key !== this.valueKey) {
       this.valueKey = key;
       const choose = (value: string) =>
         this.actions.change({ value: values.find((v) => v.key === value)?.default ? "" : value, root: [] });
-      const near = values.length <= MOST_SEGMENTS ? values : values.filter((v) => v.set === values[0]?.set);
-      const far = values.filter((v) => !near.includes(v) && !INTERNAL_VALUES.has(v.name));
+      const { near, bytes, counts } = groupValues(values);
+      const title = (v: ValueInfo) => safeName(valueTitle(v, values)).slice(0, 40);
       this.valueSwitch =
-        values.length > 1
-          ? segments("Value", near.map((v) => ({ value: v.key, label: safeName(v.key).slice(0, 24), title: `in ${v.unit}` })), choose)
+        near.length + bytes.length + counts.length > 1
+          ? segments("Value", near.map((v) => ({ value: v.key, label: title(v), title: valueMeaning(v) })), choose)
           : null;
-      this.otherValues = far.length ? el("select", { class: "field", "aria-label": "Other values" }) : null;
-      this.otherValues?.append(el("option", { value: "" }, `${safeName(far[0]?.set ?? "other").slice(0, 24)}…`));
-      for (const v of far) this.otherValues?.append(el("option", { value: v.key }, `${safeName(v.name).slice(0, 40)}${v.unit === "bytes" ? ", bytes" : ""}`));
+      this.otherValues = this.valueSwitch && bytes.length + counts.length ? el("select", { class: "field", "aria-label": near.length ? "Other values" : "Value" }) : null;
+      if (this.otherValues && near.length)
+        this.otherValues.append(el("option", { value: "", hidden: true }, bytes.length ? "memory…" : "more…"));
+      const put = (label: string, some: ValueInfo[]) => {
+        if (!some.length) return;
+        const group = el("optgroup", { label });
+        for (const v of some) group.append(el("option", { value: v.key, title: valueMeaning(v) }, title(v)));
+        this.otherValues?.append(group);
+      };
+      put("Memory, in bytes", bytes);
+      put(bytes.length ? "Memory, counted" : "Counted", counts);
       this.otherValues?.addEventListener("change", () => choose(this.otherValues?.value ?? ""));
-      fill(this.values, this.valueSwitch?.element, this.otherValues);
+      fill(this.values, near.length ? this.valueSwitch?.element : null, this.otherValues);
       this.values.hidden = !this.valueSwitch;
     }
-    const now = shared.state.value || values.find((v) => v.default)?.key || values[0]?.key || "";
-    this.valueSwitch?.set(now);
+    const now = valueShown(values, shared.state.value);
+    this.valueSwitch?.set(now?.key ?? "");
     if (this.otherValues) {
-      const isFar = [...this.otherValues.options].some((o) => o.value === now);
-      this.otherValues.value = isFar ? now : "";
+      const isFar = [...this.otherValues.options].some((o) => o.value !== "" && o.value === now?.key);
+      this.otherValues.value = isFar ? (now?.key ?? "") : "";
       this.otherValues.classList.toggle("is-on", isFar);
+      this.otherValues.title = isFar && now ? valueMeaning(now) : "Show memory instead of time";
     }
   }
 
@@ -143,11 +149,15 @@ export class HeaderView implements View {
     const chips: HTMLElement[] = [];
     const fact = (bold: string, words: string, kind = "", hint = "") =>
       chips.push(el("span", { class: `chip ${kind}`, title: hint }, el("b", {}, bold), words));
-    const value = profile.values.find((v) => v.key === state.value) ?? profile.values.find((v) => v.default) ?? profile.values[0];
-    if (value && value.total > 0) fact(formatAmount(value.total, value.unit), value.name === "time" ? "total" : value.name);
+    const value = valueShown(profile.values, state.value);
+    if (value && value.total > 0)
+      fact(formatAmount(value.total, value.unit), value.name === "time" ? "total" : safeName(valueTitle(value, profile.values)).slice(0, 40), "", valueMeaning(value));
     const samples = value?.samples || profile.counters["samples"] || 0;
     const has = (shape: string) => profile.shapes.includes(shape);
-    if (samples > 0 && has("stacks")) fact(formatCount(samples), "samples");
+    const step = profile.counters["heap_every_bytes"] ?? 0;
+    if (value?.set === "heap") {
+      if (step > 1) fact("estimated", `from one in ${formatBytes(step)}`, "", "Allocations are sampled by bytes; the sums are unbiased estimates.");
+    } else if (samples > 0 && has("stacks")) fact(formatCount(samples), "samples");
     if (samples > 0 && !has("stacks") && has("call-graph")) fact(formatCount(samples), "functions");
     if (profile.duration_s > 0 && (has("stacks") || has("series"))) fact(profile.duration_s < 120 ? formatSeconds(profile.duration_s) : formatClock(profile.duration_s), "long");
     if (profile.rate_hz > 0 && profile.shapes.includes("stacks")) fact(`${formatCount(profile.rate_hz)} Hz`, profile.mode);

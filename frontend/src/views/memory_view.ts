@@ -1,5 +1,6 @@
 import type { SeriesData } from "../api/types";
 import { formatAmount, formatBytes } from "../model/format";
+import { valueMeaning, valueTitle } from "../model/values";
 import { el, fill } from "../widgets/dom";
 import { stateCard } from "../widgets/notice";
 import { isBytes, momentTime, peakOf, plotOf, plotRange, seriesColour, seriesOrder, seriesTitle, type PlotChoice } from "./series_plot";
@@ -7,6 +8,8 @@ import { TimePlot, valueAt } from "./time_plot";
 import type { Actions, Shared, View } from "./view";
 
 const FEW_KEYS = 4;
+/** Heap values in the order of the questions: who has it, who keeps it, who takes it. */
+const HELD = ["in_use", "leaked", "peak", "allocated", "freed"];
 
 /** Every series there is: of the tree and of each process, to be switched on and off. */
 export class MemoryView implements View {
@@ -14,17 +17,19 @@ export class MemoryView implements View {
   private readonly plot: TimePlot;
   private readonly numbers = el("dl", { class: "memory-numbers" });
   private readonly keys = el("div", { class: "memory-keys", role: "group", "aria-label": "Series shown" });
+  private readonly holders = el("div", { class: "memory-holders", role: "group", "aria-label": "Which functions hold the memory", hidden: true });
   private readonly body: HTMLElement;
   private readonly message = el("div", { class: "stage", hidden: true });
   private readonly table = el("div", { class: "unseen" });
   /** What the person switched; everything else follows the usual choice. */
   private readonly switched = new Map<string, boolean>();
   private keysKey = "";
+  private holdersKey = "";
   private shared: Shared | null = null;
 
-  constructor(actions: Actions) {
+  constructor(private readonly actions: Actions) {
     this.plot = new TimePlot("Memory over time", { brush: (from, to) => actions.change({ from, to }) });
-    this.body = el("div", { class: "memory-view" }, this.numbers, this.plot.element, this.keys);
+    this.body = el("div", { class: "memory-view" }, this.numbers, this.holders, this.plot.element, this.keys);
     this.element.append(el("div", { class: "stage" }, this.body, this.message, this.table));
   }
 
@@ -47,6 +52,35 @@ export class MemoryView implements View {
     this.plot.update(plotOf(shared, shown, plotRange(shared)));
     this.updateKeys(all, shared);
     this.updateNumbers(shown, shared);
+    this.updateHolders(shared);
+  }
+
+  /** From when to who: one click opens the flame graph of this window's memory. */
+  private updateHolders(shared: Shared): void {
+    const { state, profile } = shared;
+    const known = HELD.flatMap((name) => profile.values.find((v) => v.set === "heap" && v.name === name) ?? []);
+    const all = profile.duration_s;
+    const where =
+      state.from === null && state.to === null
+        ? "Of the whole run, by function; drag over the plot for a part of it:"
+        : `From ${momentTime(state.from ?? 0, all)} to ${momentTime(state.to ?? all, all)}, by function:`;
+    const key = `${where}${known.map((v) => v.key).join()}`;
+    this.holders.hidden = known.length === 0;
+    if (key === this.holdersKey) return;
+    this.holdersKey = key;
+    fill(
+      this.holders,
+      el("span", { class: "hint" }, where),
+      el(
+        "span",
+        { class: "links" },
+        ...known.map((v) => {
+          const button = el("button", { class: "button", type: "button", title: `${valueMeaning(v)} Opens the flame graph.` }, valueTitle(v));
+          button.addEventListener("click", () => this.actions.change({ view: "flame", value: v.key, root: [] }));
+          return button;
+        }),
+      ),
+    );
   }
 
   destroy(): void {

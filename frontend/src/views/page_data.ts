@@ -1,6 +1,7 @@
 import type { ProfileSource } from "../api/client";
 import { ApiError } from "../api/client";
-import type { Filter, Flame } from "../api/types";
+import type { Filter, Flame, ProfileState, SeriesData } from "../api/types";
+import { endBeforeExit } from "../model/series";
 import { FlameModel } from "../model/flame_model";
 import type { ViewState } from "../state/url";
 import type { Shared } from "./view";
@@ -113,6 +114,7 @@ export class PageData {
     const { shared, source } = this;
     const { state, profile } = shared;
     const filter = filterOf(state);
+    filter.value ||= shared.usualValue;
     const filterKey = `${rev}/${JSON.stringify(filter)}`;
     const list: Question[] = [];
     const put = (name: string, key: string, ask: (signal: AbortSignal) => Promise<() => void>) =>
@@ -157,7 +159,7 @@ export class PageData {
     put("series", String(rev), async (signal) => {
       const series = await source.series(["rss", "heap", "cpu"], "tree", whole, STRIP_POINTS, signal);
       const some = series.length ? series : await source.series([], "any", whole, STRIP_POINTS, signal);
-      return () => (shared.series = some);
+      return () => (shared.series = withoutExit(some, profile.state));
     });
     put("spans", String(rev), async (signal) => {
       const spans = await source.spans(signal);
@@ -166,7 +168,7 @@ export class PageData {
     if (state.view === "memory")
       put("allSeries", String(rev), async (signal) => {
         const series = await source.series([], "any", whole, MEMORY_POINTS, signal);
-        return () => (shared.allSeries = series);
+        return () => (shared.allSeries = withoutExit(series, profile.state));
       });
     if (state.view === "threads")
       put("activity", `${rev}/${state.from}/${state.to}`, async (signal) => {
@@ -182,6 +184,10 @@ function bucketsFor({ profile, state }: Shared): number {
   const seconds = (state.to ?? profile.duration_s) - (state.from ?? 0);
   const expected = (profile.rate_hz || 100) * seconds;
   return Math.max(10, Math.min(MOST_BUCKETS, Math.floor(expected / SAMPLES_PER_BUCKET)));
+}
+
+function withoutExit(all: readonly SeriesData[], state: ProfileState): SeriesData[] {
+  return state === "live" ? [...all] : all.map(endBeforeExit);
 }
 
 /** The question whose refusal a view has to tell. */

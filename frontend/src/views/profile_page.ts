@@ -70,6 +70,7 @@ export class ProfilePage {
   private waits = 0;
   private isPaused = false;
   private resume: (() => void) | null = null;
+  private settled = "";
   private coloursKey: unknown[] = [];
   private searchKey: unknown[] = [];
   private readonly renderSoon = frameGate(() => this.render());
@@ -109,6 +110,7 @@ export class ProfilePage {
       spans: [],
       activity: null,
       problem: "",
+      usualValue: "",
     };
     this.data = new PageData(source, this.shared, () => this.renderSoon(), early);
     this.header = new HeaderView(this.actions);
@@ -207,14 +209,15 @@ export class ProfilePage {
 
   /**
    * Which value is the usual one may change while a live profile grows; what a person looks at must
-   * not. Once there is something to see, the address says it.
+   * not. The first one with something to see stays; the address says only what was chosen.
    */
   private keepValue(): void {
-    const { profile, state } = this.shared;
+    const { profile } = this.shared;
     const usual = profile.values.find((v) => v.default);
-    if (state.value || !usual || usual.samples < SETTLED_SAMPLES) return;
-    this.shared.state = { ...state, value: usual.key };
-    history.replaceState(null, "", `${location.pathname}#${printState(this.shared.state)}`);
+    if (!this.settled && usual && usual.samples >= SETTLED_SAMPLES) this.settled = usual.key;
+    if (!this.settled || !usual || usual.key === this.settled) return;
+    for (const value of profile.values) value.default = value.key === this.settled;
+    this.shared.usualValue = this.settled;
   }
 
   private render(): void {

@@ -4,7 +4,7 @@ import { isBytes, isPercent, plotOf, plotRange, seriesColour, seriesTitle, type 
 import { TimePlot } from "./time_plot";
 import type { Actions, Shared, View } from "./view";
 
-const KEY_ROOM = 15;
+const KEY_ROOM = 20;
 
 /** Memory and CPU of the whole program across the top; its window filters everything below. */
 export class StripView implements View {

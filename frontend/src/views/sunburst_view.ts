@@ -25,6 +25,7 @@ export class SunburstView implements View {
   private readonly centre = el("div", { class: "sunburst-centre", "aria-hidden": "true" });
   private readonly stage: HTMLElement;
   private readonly message = el("div", { class: "stage", hidden: true });
+  private readonly more = el("p", { class: "sunburst-more", hidden: true });
   private readonly painter: SunburstPainter;
   private readonly rings: HTMLSelectElement;
   private readonly invert: HTMLButtonElement;
@@ -70,6 +71,7 @@ export class SunburstView implements View {
       el("div", { class: "view-bar" }, this.frameParts.crumbs, this.frameParts.colourLabel, this.rings, this.invert, reset),
       this.frameParts.note,
       el("div", { class: "stage" }, this.stage, this.message),
+      this.more,
       this.frameParts.legend,
       this.frameParts.spoken,
       this.frameParts.table,
@@ -87,6 +89,7 @@ export class SunburstView implements View {
     this.stage.hidden = !this.message.hidden;
     if (!flame || flame.isEmpty) {
       fill(this.message, chartMessage(shared));
+      this.more.hidden = true;
       return;
     }
     this.root = rootOf(shared);
@@ -208,10 +211,17 @@ export class SunburstView implements View {
     );
   }
 
+  /** What lies further out than the picture goes is never simply missing. */
+  private updateMore(rings: number): void {
+    this.more.hidden = rings >= this.below;
+    this.more.textContent = `${rings} of ${this.below} levels. Click an arc to go deeper, or choose more rings above.`;
+  }
+
   private updateCentre(): void {
     const flame = this.shared?.flame;
     const target = this.target();
     if (!flame || !target) return;
+    this.updateMore(target.rings);
     const box = this.hover ?? this.cursor ?? this.root;
     const width = widthOf(flame.flame, box);
     const name = box.depth === 0 ? "all" : safeName(flame.name(functionOf(flame.flame, box)));

@@ -2,6 +2,7 @@ import { safeName } from "../canvas/text";
 import { formatCount, formatPercent } from "../model/format";
 import { VIEWS, type ViewName } from "../state/url";
 import { el, fill, icon } from "../widgets/dom";
+import { toast } from "../widgets/notice";
 import { momentTime } from "./series_plot";
 import type { Actions, Shared, View } from "./view";
 
@@ -36,6 +37,7 @@ export class ToolbarView implements View {
   private readonly result = el("span", { class: "result", "aria-live": "polite" });
   private readonly tabs = el("div", { class: "tabs", role: "tablist", "aria-label": "Views" });
   private readonly filters = el("div", { class: "filters", role: "group", "aria-label": "Filters" });
+  private emptyTabs: Partial<Record<ViewName, string>> = {};
   private filtersKey = "";
   private timer = 0;
 
@@ -46,13 +48,17 @@ export class ToolbarView implements View {
         { type: "button", role: "tab", id: `tab-${view}`, "aria-controls": "view", title: `${TITLES[view]} (${i + 1})`, "data-view": view },
         TITLES[view],
       );
-      tab.addEventListener("click", () => actions.change({ view }));
+      tab.addEventListener("click", () => {
+        const reason = this.emptyTabs[view];
+        if (reason) toast(reason);
+        else actions.change({ view });
+      });
       this.tabs.append(tab);
     });
     this.tabs.addEventListener("keydown", (event) => {
       const step = event.key === "ArrowRight" ? 1 : event.key === "ArrowLeft" ? -1 : 0;
       if (!step) return;
-      const all = [...this.tabs.querySelectorAll("button")];
+      const all = [...this.tabs.querySelectorAll<HTMLButtonElement>("button:not([aria-disabled=true])")];
       const next = all[(all.indexOf(document.activeElement as HTMLButtonElement) + step + all.length) % all.length];
       next?.focus();
       next?.click();
@@ -78,7 +84,13 @@ export class ToolbarView implements View {
 
   update(shared: Shared): void {
     const { state, coverage, query, flame } = shared;
-    for (const tab of this.tabs.querySelectorAll("button")) {
+    this.emptyTabs = emptyTabs(shared);
+    for (const [i, tab] of [...this.tabs.querySelectorAll("button")].entries()) {
+      const view = VIEWS[i] ?? state.view;
+      const reason = this.emptyTabs[view];
+      tab.title = reason ?? `${TITLES[view]} (${i + 1})`;
+      if (reason) tab.setAttribute("aria-disabled", "true");
+      else tab.removeAttribute("aria-disabled");
       const isOn = tab.dataset["view"] === state.view;
       tab.setAttribute("aria-selected", String(isOn));
       tab.tabIndex = isOn ? 0 : -1;
@@ -142,6 +154,19 @@ export class ToolbarView implements View {
       }),
     );
   }
+}
+
+/** Views that this profile has nothing for, and why. */
+function emptyTabs({ profile }: Shared): Partial<Record<ViewName, string>> {
+  if (profile.state === "live") return {};
+  const has = (shape: string) => profile.shapes.includes(shape);
+  const empty: Partial<Record<ViewName, string>> = {};
+  if (!has("stacks") && !has("call-graph") && !has("lines"))
+    for (const view of ["sunburst", "flame", "table", "callers"] as const) empty[view] = "This profile holds no functions.";
+  if (!has("stacks") && !has("lines")) empty.lines = "This profile does not say which lines took the time.";
+  if (!has("series")) empty.memory = "Memory over time was not recorded in this profile.";
+  if (!has("stacks") || profile.threads.length === 0) empty.threads = "Threads over time were not recorded in this profile.";
+  return empty;
 }
 
 /** The names of functions that a filter has taken out are remembered by the page. */

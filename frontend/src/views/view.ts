@@ -47,6 +47,8 @@ export interface Shared {
   allSeries: SeriesData[] | null;
   spans: SpanData[];
   activity: Activity | null;
+  /** The value that is shown without a choice, where it is not the server's usual one. */
+  usualValue: string;
   /** The question this view asked was refused. */
   problem: string;
 }
