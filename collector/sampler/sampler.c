@@ -277,8 +277,8 @@ static size_t tick(struct sampler *s, uint64_t now)
     return threads;
 }
 
-/* From half an interval to one and a half, one on average (xorshift): a program with a period of its
- * own is not always met at the same point of it. With 10 ms between all samples, one that works
+/* From half an interval to one and a half, one on average (xorshift): a program with a period of
+ * its own is not always met at the same point of it. With 10 ms between all samples, one that works
  * 35 ms here and 15 ms there would show 60 or 80 % instead of 70. Steps add up, rather than moving
  * samples about a fixed grid: each sample stands for the time since the one before, and that must
  * not depend on where in the grid it fell. */
