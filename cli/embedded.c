@@ -13,34 +13,48 @@
 
 #include "common/base/clock.h"
 
-enum { READY_MS = 15000, STOP_MS = 5000 };
+enum { READY_MS = 15000, STOP_MS = 5000, MAX_RESTARTS = 5 };
+
+static const char first_free_port[] = "127.0.0.1:7700+";
+
+/* The words of the command line; made before the fork, since another thread may hold a lock that
+ * the child would wait for. */
+struct serve_words {
+    const char *argv[10];
+    char fd[16];
+};
+
+static void make_words(struct serve_words *out, const char *listen, const char *store, int ready_fd)
+{
+    snprintf(out->fd, sizeof(out->fd), "%d", ready_fd);
+    const char *argv[10] = {"heliograph", "serve", "--listen", listen,
+                            "--ready-fd", out->fd, "--quiet"};
+    if (store) {
+        argv[7] = "--store";
+        argv[8] = store;
+    }
+    memcpy(out->argv, argv, sizeof(argv));
+}
 
 /* In the child: its own session, so that the terminal's Ctrl-C goes to the target and to us, and
  * an end with its parent. */
-static void become_server(const char *store, int ready_fd, pid_t parent)
+static void become_server(const struct serve_words *words, int ready_fd, pid_t parent)
 {
     setsid();
     prctl(PR_SET_PDEATHSIG, SIGTERM);
     if (getppid() != parent)
         _exit(0);
-    char fd_text[16];
-    snprintf(fd_text, sizeof(fd_text), "%d", ready_fd);
-    const char *argv[10] = {"heliograph", "serve", "--listen", "127.0.0.1:7700+",
-                            "--ready-fd", fd_text, "--quiet"};
-    if (store) {
-        argv[7] = "--store";
-        argv[8] = store;
-    }
+    fcntl(ready_fd, F_SETFD, 0);
     int null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
     if (null_fd >= 0) {
         dup2(null_fd, STDIN_FILENO);
         dup2(null_fd, STDOUT_FILENO);
     }
     union {
-        const char **in;
+        const char *const *in;
         char *const *out;
-    } words = {.in = argv};
-    execv("/proc/self/exe", words.out);
+    } argv = {.in = words->argv};
+    execv("/proc/self/exe", argv.out);
     _exit(127);
 }
 
@@ -95,17 +109,17 @@ static enum status understand(struct embedded *e, const char *line, struct error
     return error_set(err, STATUS_IO, "%s", words);
 }
 
-enum status embedded_start(struct embedded *out, const char *store, struct error *err)
+static enum status start_at(struct embedded *out, const char *listen, struct error *err)
 {
     int pipe_fds[2];
     if (pipe2(pipe_fds, O_CLOEXEC) != 0)
         return error_set(err, STATUS_IO, "cannot make a pipe: %s", strerror(errno));
+    struct serve_words words;
+    make_words(&words, listen, out->store, pipe_fds[1]);
     pid_t parent = getpid();
-    struct embedded e = {.pid = fork()};
-    if (e.pid == 0) {
-        fcntl(pipe_fds[1], F_SETFD, 0);
-        become_server(store, pipe_fds[1], parent);
-    }
+    struct embedded e = {.store = out->store, .restarts = out->restarts, .pid = fork()};
+    if (e.pid == 0)
+        become_server(&words, pipe_fds[1], parent);
     close(pipe_fds[1]);
     if (e.pid < 0) {
         close(pipe_fds[0]);
@@ -124,6 +138,45 @@ enum status embedded_start(struct embedded *out, const char *store, struct error
     return STATUS_OK;
 }
 
+enum status embedded_start(struct embedded *out, const char *store, struct error *err)
+{
+    *out = (struct embedded){.store = store};
+    return start_at(out, first_free_port, err);
+}
+
+/* At the old address only: pages and collectors know no other. */
+static enum embedded_change take_its_place(struct embedded *e, struct error *err)
+{
+    static const char scheme[] = "http://";
+    struct embedded next = {.store = e->store, .restarts = e->restarts + 1};
+    char listen[sizeof(e->url)];
+    const char *host =
+        strncmp(e->url, scheme, sizeof(scheme) - 1) == 0 ? e->url + sizeof(scheme) - 1 : e->url;
+    snprintf(listen, sizeof(listen), "%s", host);
+    listen[strcspn(listen, "/")] = '\0';
+    if (next.restarts > MAX_RESTARTS) {
+        error_set(err, STATUS_UNREACHABLE, "it ended %d times", MAX_RESTARTS + 1);
+        return EMBEDDED_LOST;
+    }
+    if (start_at(&next, listen, err) != STATUS_OK)
+        return EMBEDDED_LOST;
+    bool is_ours = next.pid > 0;
+    /* Busy: whoever shared it with us has already brought one back, or it was only slow. */
+    if (!is_ours)
+        next.restarts = e->restarts;
+    *e = next;
+    return is_ours ? EMBEDDED_RESTARTED : EMBEDDED_SAME;
+}
+
+enum embedded_change embedded_tend(struct embedded *e, bool is_reached, struct error *err)
+{
+    bool has_ended = e->pid > 0 && waitpid(e->pid, NULL, WNOHANG) != 0;
+    if (!has_ended && (e->pid > 0 || is_reached))
+        return EMBEDDED_SAME;
+    e->pid = 0;
+    return take_its_place(e, err);
+}
+
 void embedded_stop(struct embedded *e)
 {
     if (e->pid <= 0)
@@ -139,16 +192,6 @@ void embedded_stop(struct embedded *e)
     kill(e->pid, SIGKILL);
     waitpid(e->pid, NULL, 0);
     e->pid = 0;
-}
-
-bool embedded_is_alive(struct embedded *e)
-{
-    if (e->pid == 0)
-        return true;
-    if (e->pid > 0 && waitpid(e->pid, NULL, WNOHANG) == 0)
-        return true;
-    e->pid = -1;
-    return false;
 }
 
 bool browser_open(const char *url)

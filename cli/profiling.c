@@ -11,7 +11,7 @@
 #include "common/base/clock.h"
 #include "common/base/log.h"
 
-enum { TICK_MS = 100 };
+enum { TICK_MS = 100, TEND_MS = 1000, MAX_UNREACHED = 2 };
 
 /* Signals come as data, on our thread: before any other thread is, which inherit the mask. One
  * thread without it, and Ctrl-C would end us with the default action and leave the command behind.
@@ -148,24 +148,47 @@ static void close_session(struct profiling *p, int exit_status)
         log_info("saved to %s", p->plan.save_path);
 }
 
+/* The server's own end is no end of the profile: what was not acknowledged is kept and sent to the
+ * next. */
+static void tend_server(struct profiling *p, bool is_reached)
+{
+    struct error err = {0};
+    switch (embedded_tend(&p->server, is_reached, &err)) {
+    case EMBEDDED_SAME:
+        break;
+    case EMBEDDED_RESTARTED:
+        log_warn("the server had ended; started again at %s", p->server.url);
+        break;
+    case EMBEDDED_LOST:
+        p->has_server = false;
+        log_warn("the server has ended and could not be started again (%s); the program goes on, "
+                 "its profile stops here",
+                 err.text);
+        break;
+    }
+}
+
 void profiling_follow(struct profiling *p)
 {
     uint64_t end_ns =
         p->duration_s > 0 ? clock_monotonic_ns() + (uint64_t)(p->duration_s * 1e9) : UINT64_MAX;
     bool is_alive = true;
-    bool is_served = p->has_server;
+    uint64_t tend_ns = clock_monotonic_ns();
+    int unreached = 0;
     while (is_alive) {
         is_alive = target_update(p->target, TICK_MS);
         struct signalfd_siginfo info;
         if (next_signal(p, &info) && handle_signal(p, &info))
             break;
+        if (p->has_server && clock_monotonic_ns() - tend_ns >= TEND_MS * 1000000ULL) {
+            bool is_reached = !p->session || session_is_connected(p->session);
+            unreached = is_reached ? 0 : unreached + 1;
+            tend_server(p, unreached < MAX_UNREACHED);
+            tend_ns = clock_monotonic_ns();
+        }
         if (!p->session)
             continue;
         session_update(p->session);
-        if (is_served && !embedded_is_alive(&p->server)) {
-            is_served = false;
-            log_warn("the server has ended; the program goes on, its profile stops here");
-        }
         bool is_over = clock_monotonic_ns() >= end_ns;
         if (!is_over && !session_is_stopped(p->session))
             continue;
@@ -180,19 +203,19 @@ void profiling_follow(struct profiling *p)
 
 static void serve_until_signal(struct profiling *p)
 {
-    if (p->server.pid <= 0) {
-        if (p->server.pid == 0)
-            log_info("the page stays with the server that was running already");
+    if (p->server.pid == 0) {
+        log_info("the page stays with the server that was running already, as long as that runs; "
+                 "then: heliograph serve");
         return;
     }
     log_info("the page stays open at %s until Ctrl-C", p->server.url);
-    while (embedded_is_alive(&p->server)) {
+    while (p->has_server) {
         struct pollfd fd = {.fd = p->signal_fd, .events = POLLIN};
         struct signalfd_siginfo info;
-        if (poll(&fd, 1, 500) > 0 && next_signal(p, &info))
+        if (poll(&fd, 1, TEND_MS) > 0 && next_signal(p, &info))
             return;
+        tend_server(p, true);
     }
-    log_warn("the server has ended");
 }
 
 int profiling_finish(struct profiling *p)

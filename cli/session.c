@@ -362,6 +362,13 @@ const char *session_url(const struct session *s)
     return uplink_url(s->uplink);
 }
 
+bool session_is_connected(const struct session *s)
+{
+    struct uplink_state state;
+    uplink_state(s->uplink, &state);
+    return state.is_connected;
+}
+
 bool session_is_stopped(const struct session *s)
 {
     return atomic_load(&s->is_stopped);

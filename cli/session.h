@@ -73,6 +73,7 @@ void session_update(struct session *s);
 
 const char *session_id(const struct session *s);
 const char *session_url(const struct session *s); /* "" without a server */
+bool session_is_connected(const struct session *s);
 bool session_is_stopped(const struct session *s); /* a person at the page stopped it */
 
 struct session_summary {
