@@ -36,8 +36,9 @@ begin = time.process_time()
 main(ROUNDS)
 print("CPU", time.process_time() - begin)
 '''
-ROUNDS = 1000
-PAIRS = int(os.environ.get("BENCH_PAIRS", "7"))
+# Many short pairs tell more than a few long ones: what disturbs comes in bursts of seconds.
+ROUNDS = 150
+PAIRS = int(os.environ.get("BENCH_PAIRS", "25"))
 
 
 def cpu_of(output):
@@ -68,7 +69,9 @@ def measure(release, folder, script, options):
                 collectors.append(float(found.group(2)))
         plains.append(cpu[0])
         ratios.append(cpu[1] / cpu[0])
-    return (statistics.median(plains), statistics.median(ratios), statistics.median(collectors) / statistics.median(walls),
+    # Of a median, for values that are about normally spread.
+    error = 1.25 * statistics.stdev(ratios) / len(ratios) ** 0.5
+    return (statistics.median(plains), statistics.median(ratios), error, statistics.median(collectors) / statistics.median(walls),
             statistics.median(samples))
 
 
@@ -78,16 +81,17 @@ def main(release):
         script = folder / "work.py"
         script.write_text(WORK.replace("ROUNDS", str(ROUNDS)))
         print(f"python {sys.version.split()[0]}, {PAIRS} pairs, median of paired ratios")
-        print(f"{'':34}{'plain CPU':>10}{'target':>10}{'collector':>12}{'samples':>9}")
+        print(f"{'':34}{'plain CPU':>10}{'target':>10}{'error':>7}{'collector':>12}{'samples':>9}")
         for label, options in (("100 Hz, stacks + RSS", ["--rate", "100", "--memory", "off"]),
+                               ("the same, never stopping", ["--rate", "100", "--memory", "off", "--never-stop"]),
                                ("1 kHz, stacks + RSS", ["--rate", "1000", "--memory", "off"]),
                                ("100 Hz, and sampled allocations", ["--rate", "100", "--memory", "sampled"])):
             try:
-                plain, ratio, collector, samples = measure(release, folder, script, options)
+                plain, ratio, error, collector, samples = measure(release, folder, script, options)
             except subprocess.CalledProcessError as error:
                 print(f"{label:34} could not run: {error.stderr.strip().splitlines()[-1]}")
                 continue
-            print(f"{label:34}{plain:9.2f}s{100 * (ratio - 1):+9.2f}%{100 * collector:10.2f} %{samples:9.0f}")
+            print(f"{label:34}{plain:9.2f}s{100 * (ratio - 1):+9.2f}% ±{100 * error:5.2f}{100 * collector:10.2f} %{samples:9.0f}")
         print("target: CPU time of the program against the plain run; collector: its CPU as part of one core")
 
 

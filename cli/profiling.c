@@ -11,7 +11,7 @@
 #include "common/base/clock.h"
 #include "common/base/log.h"
 
-enum { TICK_MS = 100, TEND_MS = 1000, MAX_UNREACHED = 2 };
+enum { UPDATE_MS = 100, TEND_MS = 1000, MAX_UNREACHED = 2 };
 
 /* Signals come as data, on our thread: before any other thread is, which inherit the mask. One
  * thread without it, and Ctrl-C would end us with the default action and leave the command behind.
@@ -174,9 +174,10 @@ void profiling_follow(struct profiling *p)
         p->duration_s > 0 ? clock_monotonic_ns() + (uint64_t)(p->duration_s * 1e9) : UINT64_MAX;
     bool is_alive = true;
     uint64_t tend_ns = clock_monotonic_ns();
+    uint64_t updated_ns = 0;
     int unreached = 0;
     while (is_alive) {
-        is_alive = target_update(p->target, TICK_MS);
+        is_alive = target_update(p->target, target_pace_ms(p->target));
         struct signalfd_siginfo info;
         if (next_signal(p, &info) && handle_signal(p, &info))
             break;
@@ -188,7 +189,10 @@ void profiling_follow(struct profiling *p)
         }
         if (!p->session)
             continue;
-        session_update(p->session);
+        if (clock_monotonic_ns() - updated_ns >= UPDATE_MS * 1000000ULL) {
+            session_update(p->session);
+            updated_ns = clock_monotonic_ns();
+        }
         bool is_over = clock_monotonic_ns() >= end_ns;
         if (!is_over && !session_is_stopped(p->session))
             continue;

@@ -23,6 +23,19 @@
 
 static const uint64_t ms = 1000000;
 
+/* A program is young until SETTLED_MS after its fork or exec: a Python in it, or an exec of one
+ * (the shims of version managers are shell scripts), is to be expected any moment. */
+enum {
+    SETTLED_MS = 500,
+    OFTEN_MS = 2000,
+    YOUNG_PACE_MS = 5,
+    OFTEN_PACE_MS = 20,
+    PACE_MS = 25,
+    SLOW_PACE_MS = 100,
+    SELDOM_PACE_MS = 1000,
+    FEW = 4, /* processes looked at every PACE_MS */
+};
+
 struct entry {
     struct target_process info;
     int pidfd;              /* -1 where the kernel gives none */
@@ -187,13 +200,14 @@ static void notice_exec(struct target *t, struct entry *e, uint64_t now)
 
 static void look_for_python(struct target *t, struct entry *e, uint64_t now)
 {
-    /* Until then a program without Python may be on its way to an exec or a dlopen of one. */
-    enum { GRACE_MS = 500, OFTEN_MS = 2000 };
     enum target_python_state state = e->info.state;
     if (now < e->next_look_ns || (state != TARGET_PYTHON_LOOKING && state != TARGET_PYTHON_NONE))
         return;
-    bool is_young = now - e->since_ns < GRACE_MS * ms;
-    e->next_look_ns = now + (now - e->since_ns < OFTEN_MS * ms ? 20 * ms : 1000 * ms);
+    uint64_t age = now - e->since_ns;
+    bool is_young = age < SETTLED_MS * ms;
+    e->next_look_ns = now + ms * (is_young              ? YOUNG_PACE_MS
+                                  : age < OFTEN_MS * ms ? OFTEN_PACE_MS
+                                                        : SELDOM_PACE_MS);
 
     struct python_found found;
     python_find(e->info.pid, &found);
@@ -312,6 +326,21 @@ bool target_update(struct target *t, int timeout_ms)
     bool is_alive = !t->is_root_gone;
     pthread_mutex_unlock(&t->lock);
     return is_alive;
+}
+
+int target_pace_ms(const struct target *t)
+{
+    uint64_t now = clock_monotonic_ns();
+    size_t looking = 0;
+    for (size_t i = 0; i < t->len; i++) {
+        enum target_python_state state = t->entries[i].info.state;
+        bool is_open = state == TARGET_PYTHON_LOOKING || state == TARGET_PYTHON_NONE;
+        looking += is_open && now - t->entries[i].since_ns < SETTLED_MS * ms;
+    }
+    if (looking > 0 && t->len <= 4 * FEW)
+        return YOUNG_PACE_MS;
+    int pace = PACE_MS * (int)(1 + t->len / FEW);
+    return pace < SLOW_PACE_MS ? pace : SLOW_PACE_MS;
 }
 
 uint64_t target_generation(const struct target *t)

@@ -73,6 +73,10 @@ void target_close(struct target *t);
  * for an exit. False once the root process is gone (its descendants may still live). */
 bool target_update(struct target *t, int timeout_ms);
 
+/* How long to wait before the next look, in ms: a few while a program is starting, so that little
+ * of its start goes by unseen; more with more processes, so that looking costs about the same. */
+int target_pace_ms(const struct target *t);
+
 /* Changes whenever the list below would; any thread. */
 uint64_t target_generation(const struct target *t);
 
