@@ -29,6 +29,7 @@ static const struct http_route routes[] = {
     {"GET", PROFILE "/export", HTTP_READ, HTTP_NO_BODY, api_export, NULL},
     {"POST", PROFILE "/control", HTTP_WRITE, HTTP_JSON_BODY, api_control, NULL},
     {"GET", "/api/v1/diff", HTTP_READ, HTTP_NO_BODY, api_diff, NULL},
+    {"GET", "/api/v1/diff/flame", HTTP_READ, HTTP_NO_BODY, api_diff_flame, NULL},
     {"WS", "/api/v1/live/{}", HTTP_READ, HTTP_NO_BODY, NULL, &api_live_socket},
     {"WS", "/api/v1/collect", HTTP_COLLECT, HTTP_NO_BODY, NULL, &api_collect_socket},
     {"POST", "/api/v1/session", HTTP_PUBLIC, HTTP_JSON_BODY, api_session, NULL},

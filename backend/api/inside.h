@@ -77,6 +77,9 @@ enum status api_param_f64(struct http_request *r, const char *name, double *valu
 
 /* `text` is JSON of our own making. */
 void api_put_raw(struct json_out *j, const char *key, const char *text);
+/* What `invert`, `min`, `depth` and `nodes` ask for. */
+struct flame_options;
+enum status api_param_flame(struct http_request *r, struct flame_options *o, struct error *err);
 /* 404 for what cannot be an id. */
 bool api_check_id(struct http_request *r, const char *id);
 
@@ -98,6 +101,7 @@ void api_activity(struct http_request *r, void *ctx);
 void api_stats(struct http_request *r, void *ctx);
 void api_export(struct http_request *r, void *ctx);
 void api_diff(struct http_request *r, void *ctx);
+void api_diff_flame(struct http_request *r, void *ctx);
 void api_control(struct http_request *r, void *ctx);
 
 void api_page(struct http_request *r, void *ctx);

@@ -19,7 +19,7 @@ static bool is_yes(const char *text)
 
 /* ---- flame ---- */
 
-static enum status flame_params(struct http_request *r, struct flame_options *o, struct error *err)
+enum status api_param_flame(struct http_request *r, struct flame_options *o, struct error *err)
 {
     uint64_t depth = 0;
     uint64_t nodes = 0;
@@ -49,7 +49,7 @@ void api_flame(struct http_request *r, void *ctx)
     struct buf body;
     buf_init(&body, 0);
     struct flame f;
-    enum status st = flame_params(r, &options, &err);
+    enum status st = api_param_flame(r, &options, &err);
     if (st == STATUS_OK)
         st = flame_build(&f, q.hold.profile, api_question_cache(&q), &q.filter, &options, &err);
     if (st == STATUS_OK) {

@@ -23,16 +23,21 @@ static void side_deinit(struct side *s)
     free(s->key);
 }
 
-enum status diff_normalise_find(const char *name, enum diff_normalise *out, struct error *err)
+const char *diff_normalise_name(enum diff_normalise n)
 {
     static const char *const names[] = {"none", "total", "ncalls"};
+    return names[n];
+}
+
+enum status diff_normalise_find(const char *name, enum diff_normalise *out, struct error *err)
+{
     if (!name || !*name) {
         *out = DIFF_AS_IS;
         return STATUS_OK;
     }
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        if (strcmp(name, names[i]) == 0) {
-            *out = (enum diff_normalise)i;
+    for (enum diff_normalise n = DIFF_AS_IS; n <= DIFF_BY_CALLS; n++) {
+        if (strcmp(name, diff_normalise_name(n)) == 0) {
+            *out = n;
             return STATUS_OK;
         }
     }
@@ -257,14 +262,14 @@ static enum status fill_rows(struct diff *d, const struct side *base, const stru
         free(pairs);
         return STATUS_NO_MEMORY;
     }
-    double scale = unit;
+    d->target_scale = unit;
     if (d->normalise == DIFF_BY_TOTAL)
-        scale = target->table.total > 0 ? base->table.total / target->table.total : 1;
+        d->target_scale = target->table.total > 0 ? base->table.total / target->table.total : 1;
     for (size_t i = 0; i < n; i++) {
         const struct diff_pair *p = &pairs[i];
         fill_row(&d->rows[i], p->base == (uint32_t)DIFF_NONE ? NULL : &base->table.rows[p->base],
                  p->target == (uint32_t)DIFF_NONE ? NULL : &target->table.rows[p->target],
-                 d->normalise, scale);
+                 d->normalise, d->target_scale);
     }
     d->len = n;
     free(pairs);
@@ -308,6 +313,9 @@ static enum status diff_functions(struct diff *d, struct side *base, struct side
     }
     if (fill_rows(d, base, target, unit) != STATUS_OK || diff_judge_rows(d) != STATUS_OK)
         return error_set(err, STATUS_NO_MEMORY, "no memory for the comparison");
+    d->base_key = base->key;
+    d->target_key = target->key;
+    base->key = target->key = NULL;
     return STATUS_OK;
 }
 
@@ -346,5 +354,7 @@ void diff_free(struct diff *d)
 {
     free(d->rows);
     free(d->benchmarks);
+    free(d->base_key);
+    free(d->target_key);
     *d = (struct diff){0};
 }

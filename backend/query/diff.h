@@ -54,6 +54,8 @@ struct diff_benchmark {
 struct diff {
     const struct profile *base, *target;    /* borrowed: as long as the diff */
     struct query_value value, target_value; /* of functions; unit NULL = no functions */
+    char *base_key, *target_key;            /* what `value=` calls them */
+    double target_scale; /* what a number of the target is multiplied by, but for calls */
     enum diff_normalise normalise;
     bool is_tested;                  /* both are samples whose counts are known */
     double base_total, target_total; /* the whole, not normalised, in the base's unit */

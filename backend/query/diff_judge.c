@@ -11,7 +11,7 @@ enum { LEAST_SAMPLES = 6 };
 
 /* ---- functions ---- */
 
-static double test_counts(const struct diff *d, uint64_t base, uint64_t target)
+double diff_test_counts(const struct diff *d, uint64_t base, uint64_t target)
 {
     if (base + target < LEAST_SAMPLES)
         return (double)NAN;
@@ -69,8 +69,8 @@ static enum status test_rows(struct diff *d)
     for (int family = 0; st == STATUS_OK && family < 2; family++) {
         for (size_t i = 0; i < d->len; i++) {
             const struct diff_row *r = &d->rows[i];
-            p[i] = family ? test_counts(d, r->base_samples_total, r->target_samples_total)
-                          : test_counts(d, r->base_samples_self, r->target_samples_self);
+            p[i] = family ? diff_test_counts(d, r->base_samples_total, r->target_samples_total)
+                          : diff_test_counts(d, r->base_samples_self, r->target_samples_self);
         }
         diff_control(p, q, order, d->len);
         for (size_t i = 0; i < d->len; i++)

@@ -7,7 +7,6 @@
 #include "backend/query/names.h"
 #include "backend/query/summary.h"
 
-static const char *const normalise_names[] = {"none", "total", "ncalls"};
 static const char *const state_names[] = {"changed", "added", "removed", "same"};
 
 static size_t at_most(size_t n, size_t top)
@@ -172,7 +171,7 @@ void diff_write_members(const struct diff *d, size_t top, struct json_out *j)
     if (d->value.unit) {
         put_text(j, "value", d->value.name);
         put_text(j, "unit", d->value.unit);
-        put_text(j, "normalise", normalise_names[d->normalise]);
+        put_text(j, "normalise", diff_normalise_name(d->normalise));
         put_bool(j, "is_tested", d->is_tested);
         if (d->is_tested)
             put_f64(j, "rate", DIFF_RATE);

@@ -77,9 +77,10 @@ static bool alloc_flame(struct layout *l)
     f->x1 = malloc(n * sizeof(*f->x1));
     f->function = malloc(n * sizeof(*f->function));
     f->flags = malloc(n * sizeof(*f->flags));
+    f->base = malloc(n * sizeof(*f->base));
     l->box = malloc(n * sizeof(*l->box));
     l->start = malloc(n * sizeof(*l->start));
-    return f->x0 && f->x1 && f->function && f->flags && l->box && l->start;
+    return f->x0 && f->x1 && f->function && f->flags && f->base && l->box && l->start;
 }
 
 /* Rounded at both ends, so that neighbours touch and children stay inside whatever the scale. */
@@ -106,6 +107,8 @@ static void put(struct layout *l, uint32_t box, int64_t start)
     f->x1[at] = x1;
     f->function[at] = b->function;
     f->flags[at] = b->flags;
+    uint32_t base = position(l, b->base);
+    f->base[at] = base < x1 - x0 ? base : x1 - x0;
     l->box[at] = box;
     l->start[at] = start;
 }
@@ -150,8 +153,8 @@ static int64_t choose_divisor(const struct flame_boxes *b)
     return b->total / UINT32_MAX + 1;
 }
 
-static enum status lay_out(struct flame *f, const struct flame_boxes *b, uint32_t max_depth,
-                           double tick)
+enum status flame_lay_out(struct flame *f, const struct flame_boxes *b, uint32_t max_depth,
+                          double tick)
 {
     struct order order = {0};
     struct layout l = {.out = f, .boxes = b, .order = &order, .divisor = choose_divisor(b)};
@@ -164,16 +167,21 @@ static enum status lay_out(struct flame *f, const struct flame_boxes *b, uint32_
     free(order.child);
     free(l.box);
     free(l.start);
-    if (st == STATUS_OK) {
-        uint32_t any = 0;
-        for (size_t i = 0; i < f->nodes; i++)
-            any |= f->flags[i];
-        if (!any) {
-            free(f->flags);
-            f->flags = NULL;
-        }
-    }
     return st;
+}
+
+/* Columns that say nothing of one profile. */
+static void drop_columns(struct flame *f)
+{
+    free(f->base);
+    f->base = NULL;
+    uint32_t any = 0;
+    for (size_t i = 0; i < f->nodes; i++)
+        any |= f->flags[i];
+    if (!any) {
+        free(f->flags);
+        f->flags = NULL;
+    }
 }
 
 static double seconds(uint64_t ns)
@@ -194,7 +202,9 @@ enum status flame_build(struct flame *out, const struct profile *p, struct query
     st = options->is_inverted ? flame_boxes_inverted(&boxes, &m, options, p->tables.functions_len)
                               : flame_boxes_top_down(&boxes, &m, options);
     if (st == STATUS_OK)
-        st = lay_out(&f, &boxes, options->max_depth, m.tick);
+        st = flame_lay_out(&f, &boxes, options->max_depth, m.tick);
+    if (st == STATUS_OK)
+        drop_columns(&f);
     f.total = (double)boxes.total * m.tick;
     /* Ticks of an estimate are rounded; the whole is known. */
     if (m.is_estimated && !filter->has_focus)
@@ -218,6 +228,7 @@ void flame_free(struct flame *f)
     free(f->x1);
     free(f->function);
     free(f->flags);
+    free(f->base);
     free(f->row_start);
     *f = (struct flame){0};
 }

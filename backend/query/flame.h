@@ -14,6 +14,7 @@
 enum {
     FLAME_APPORTIONED = 1, /* estimated from callers */
     FLAME_FOLDED = 2,      /* recursion folded here */
+    FLAME_CHANGED = 4,     /* of two profiles compared: more than chance (diff_flame.h) */
     FLAME_MAX_NODES = 4 << 20,
 };
 
@@ -35,6 +36,7 @@ struct flame {
     uint64_t samples;
     double from_s, to_s;
     uint32_t *x0, *x1, *function, *flags; /* flags may be NULL */
+    uint32_t *base; /* of two profiles compared: the base's part of x1 - x0; else NULL */
     size_t nodes;
     size_t *row_start; /* rows_len + 1 */
     size_t rows_len;

@@ -62,6 +62,17 @@ static size_t node_limit(const struct flame_options *options)
                                                                       : FLAME_MAX_NODES;
 }
 
+/* The base's part of every subtree; NULL where nothing is compared, or memory is short. */
+static int64_t *base_totals(const struct merged *m)
+{
+    int64_t *base = m->base ? malloc(m->tree->len * sizeof(*base)) : NULL;
+    for (size_t i = 0; base && i < m->tree->len; i++)
+        base[i] = m->self[i] > 0 ? m->base[i] : 0;
+    if (base)
+        merged_totals(m->tree, base);
+    return base;
+}
+
 /* The least width so that at most `limit` boxes stay. */
 static int64_t fit_limit(const int64_t *total, size_t len, int64_t least, size_t limit)
 {
@@ -81,12 +92,13 @@ enum status flame_boxes_top_down(struct flame_boxes *b, const struct merged *m,
     *b = (struct flame_boxes){0};
     const struct merge_tree *t = m->tree;
     int64_t *total = positive_selfs(b, m);
+    int64_t *base = base_totals(m);
     uint32_t *to = calloc(t->len, sizeof(*to));
-    enum status st = total && to ? STATUS_OK : STATUS_NO_MEMORY;
+    enum status st = total && to && (base || !m->base) ? STATUS_OK : STATUS_NO_MEMORY;
     if (st == STATUS_OK) {
         merged_totals(t, total);
         int64_t least = fit_limit(total, t->len, least_width(b, options), node_limit(options));
-        struct flame_box root = {.width = b->total};
+        struct flame_box root = {.width = b->total, .base = base ? base[0] : 0};
         st = add_box(b, root, &to[0]);
         for (size_t i = 1; i < t->len && st == STATUS_OK; i++) {
             if (total[i] < least) {
@@ -100,10 +112,12 @@ enum status flame_boxes_top_down(struct flame_boxes *b, const struct merged *m,
                 .function = t->function[i],
                 .flags = m->flags ? m->flags[i] : 0,
                 .width = total[i],
+                .base = base ? base[i] : 0,
             };
             st = add_box(b, box, &to[i]);
         }
     }
+    free(base);
     free(total);
     free(to);
     return st;
@@ -113,8 +127,7 @@ enum status flame_boxes_top_down(struct flame_boxes *b, const struct merged *m,
 
 /* A node on the way up from some leaf, with the leaf's self. */
 struct climber {
-    uint32_t at;
-    uint32_t flags;
+    uint32_t at, leaf;
     int64_t self;
 };
 
@@ -127,7 +140,7 @@ struct climb {
     uint32_t *next_box;
     size_t cap_begin, cap_box, cap_next_begin, cap_next_box;
     /* by function, while one box is divided */
-    int64_t *width;
+    int64_t *width, *base;
     uint32_t *flags;
     size_t *count, *place;
     uint32_t *seen;
@@ -139,12 +152,14 @@ static bool climb_init(struct climb *c, size_t nodes, size_t functions)
     c->items = malloc(nodes * sizeof(*c->items));
     c->next = malloc(nodes * sizeof(*c->next));
     c->width = calloc(functions, sizeof(*c->width));
+    c->base = calloc(functions, sizeof(*c->base));
     c->flags = calloc(functions, sizeof(*c->flags));
     c->count = calloc(functions, sizeof(*c->count));
     c->place = calloc(functions, sizeof(*c->place));
     c->seen = calloc(functions, sizeof(*c->seen));
-    return c->items && c->next && c->width && c->flags && c->count && c->place && c->seen &&
-           array_reserve(&c->begin, &c->cap_begin, 2) && array_reserve(&c->box, &c->cap_box, 1);
+    return c->items && c->next && c->width && c->base && c->flags && c->count && c->place &&
+           c->seen && array_reserve(&c->begin, &c->cap_begin, 2) &&
+           array_reserve(&c->box, &c->cap_box, 1);
 }
 
 static void climb_deinit(struct climb *c)
@@ -156,6 +171,7 @@ static void climb_deinit(struct climb *c)
     free(c->next_begin);
     free(c->next_box);
     free(c->width);
+    free(c->base);
     free(c->flags);
     free(c->count);
     free(c->place);
@@ -163,9 +179,10 @@ static void climb_deinit(struct climb *c)
 }
 
 /* Divides the climbers of one box by the function they stand at. */
-static enum status divide(struct climb *c, struct flame_boxes *b, const struct merge_tree *t,
+static enum status divide(struct climb *c, struct flame_boxes *b, const struct merged *m,
                           size_t row_box, int64_t least, size_t *next_len, size_t *next_boxes)
 {
+    const struct merge_tree *t = m->tree;
     c->seen_len = 0;
     for (size_t i = c->begin[row_box]; i < c->begin[row_box + 1]; i++) {
         const struct climber *k = &c->items[i];
@@ -175,7 +192,10 @@ static enum status divide(struct climb *c, struct flame_boxes *b, const struct m
         if (c->count[f]++ == 0)
             c->seen[c->seen_len++] = f;
         merge_add(&c->width[f], k->self);
-        c->flags[f] |= k->flags;
+        if (m->base)
+            merge_add(&c->base[f], m->base[k->leaf]);
+        if (m->flags)
+            c->flags[f] |= m->flags[k->leaf];
     }
     enum status st = STATUS_OK;
     for (size_t s = 0; s < c->seen_len && st == STATUS_OK; s++) {
@@ -188,8 +208,11 @@ static enum status divide(struct climb *c, struct flame_boxes *b, const struct m
         if (!array_reserve(&c->next_begin, &c->cap_next_begin, *next_boxes + 2) ||
             !array_reserve(&c->next_box, &c->cap_next_box, *next_boxes + 1))
             return STATUS_NO_MEMORY;
-        struct flame_box box = {
-            .parent = c->box[row_box], .function = f, .flags = c->flags[f], .width = c->width[f]};
+        struct flame_box box = {.parent = c->box[row_box],
+                                .function = f,
+                                .flags = c->flags[f],
+                                .width = c->width[f],
+                                .base = c->base[f]};
         st = add_box(b, box, &c->next_box[*next_boxes]);
         c->next_begin[(*next_boxes)++] = *next_len;
         c->place[f] = *next_len;
@@ -205,20 +228,21 @@ static enum status divide(struct climb *c, struct flame_boxes *b, const struct m
     }
     for (size_t s = 0; s < c->seen_len; s++) {
         c->width[c->seen[s]] = 0;
+        c->base[c->seen[s]] = 0;
         c->flags[c->seen[s]] = 0;
         c->count[c->seen[s]] = 0;
     }
     return st;
 }
 
-static enum status climb_row(struct climb *c, struct flame_boxes *b, const struct merge_tree *t,
+static enum status climb_row(struct climb *c, struct flame_boxes *b, const struct merged *m,
                              int64_t least)
 {
     size_t next_len = 0;
     size_t next_boxes = 0;
     enum status st = STATUS_OK;
     for (size_t i = 0; i < c->boxes && st == STATUS_OK; i++)
-        st = divide(c, b, t, i, least, &next_len, &next_boxes);
+        st = divide(c, b, m, i, least, &next_len, &next_boxes);
     if (st != STATUS_OK || next_boxes == 0) {
         c->boxes = 0;
         return st;
@@ -251,8 +275,8 @@ static enum status climb_all(struct climb *c, struct flame_boxes *b, const struc
     size_t len = 0;
     for (size_t i = 1; i < m->tree->len; i++) {
         if (self[i] > 0)
-            c->items[len++] = (struct climber){
-                .at = (uint32_t)i, .flags = m->flags ? m->flags[i] : 0, .self = self[i]};
+            c->items[len++] =
+                (struct climber){.at = (uint32_t)i, .leaf = (uint32_t)i, .self = self[i]};
     }
     c->begin[0] = 0;
     c->begin[1] = len;
@@ -263,7 +287,7 @@ static enum status climb_all(struct climb *c, struct flame_boxes *b, const struc
         /* One row more than asked for, to know whether there is one. */
         if (options->max_depth && depth > options->max_depth)
             break;
-        st = climb_row(c, b, m->tree, least);
+        st = climb_row(c, b, m, least);
     }
     return st;
 }
@@ -278,8 +302,11 @@ enum status flame_boxes_inverted(struct flame_boxes *b, const struct merged *m,
                          ? STATUS_OK
                          : STATUS_NO_MEMORY;
     int64_t least = least_width(b, options);
+    int64_t base = 0;
+    for (size_t i = 0; self && m->base && i < m->tree->len; i++)
+        merge_add(&base, self[i] > 0 ? m->base[i] : 0);
     while (st == STATUS_OK) {
-        struct flame_box root = {.width = b->total};
+        struct flame_box root = {.width = b->total, .base = base};
         uint32_t at;
         b->len = 0;
         b->pruned = 0;

@@ -39,7 +39,8 @@ struct merged {
     const uint32_t *outer;
     int64_t *self;
     uint32_t *count;
-    uint32_t *flags; /* NULL = none */
+    uint32_t *flags;     /* NULL = none */
+    const int64_t *base; /* of two profiles compared: the base's part of self; else NULL */
     uint64_t samples;
     bool is_estimated;
     /* what this one owns */

@@ -46,6 +46,29 @@ class Api(unittest.TestCase):
         same = self.server.get(f"/api/v1/diff?base={self.id}&target={self.id}").json()
         self.assertEqual((same["counts"]["same"], same["counts"]["regressions"]), (4, 0))
 
+    def test_two_profiles_are_drawn_over_each_other(self):
+        slower = self.server.upload(b"main;work;leaf 70\nmain;work 2\nmain;new 1\n", "slower").json()["id"]
+        question = f"/api/v1/diff/flame?base={self.id}&target={slower}"
+        told = self.server.get(question + "&format=json").json()
+        head, rows = told["head"], told["rows"]
+        names = {}
+        for row in rows:
+            for x0, x1, f, base in zip(row["x0"], row["x1"], row["function"], row["base"]):
+                names[head["functions"]["name"][f]] = (base * head["scale"], (x1 - x0 - base) * head["scale"])
+        self.assertEqual(names, {"all": (12, 73), "main": (12, 73), "work": (9, 72), "leaf": (7, 70), "rest": (3, 0), "new": (0, 1)})
+        binary = self.server.get(question).body
+        length = int.from_bytes(binary[4:8], "little")
+        self.assertEqual(binary[:4], b"HGD1")
+        self.assertEqual(json.loads(binary[8:8 + length]), head)
+        columns = 5 if head["flags"] else 4
+        self.assertEqual(len(binary), 8 + length + 4 * columns * head["nodes"])
+        at = 8 + length
+        for row in rows:
+            for name in ("x0", "x1", "function", "base") + (("flags",) if head["flags"] else ()):
+                size = 4 * len(row["x0"])
+                self.assertEqual([int.from_bytes(binary[i:i + 4], "little") for i in range(at, at + size, 4)], row[name])
+                at += size
+
     def test_a_comparison_that_cannot_be_made_is_refused(self):
         for question, status in (("", 400), (f"base={self.id}", 400), (f"base={self.id}&target=aaaaaaaaaaaaaaaa", 404),
                                  (f"base={self.id}&target=../x", 404), (f"base={self.id}&target={self.id}&normalise=both", 400),
@@ -322,7 +345,7 @@ class Api(unittest.TestCase):
             if "required" not in schema:
                 continue
             url = path.replace("{id}", self.id) + (f"?function={self.function('work')}" if path.endswith(("callers", "lines")) else "")
-            if path.endswith("/diff"):
+            if "/diff" in path:
                 url += f"?base={self.id}&target={self.id}"
             answer = self.server.get(url).json()
             self.assertFalse([k for k in schema["required"] if k not in answer], url)

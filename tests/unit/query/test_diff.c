@@ -1,4 +1,5 @@
 #include "backend/query/diff.h"
+#include "backend/query/diff_flame.h"
 #include "backend/query/diff_stats.h"
 #include "common/base/json_out.h"
 #include "small_profile.h"
@@ -382,5 +383,112 @@ Test(diff, keys_that_do_not_apply_are_left_out)
     cr_assert(memmem(out.data, out.len, "\"relative\":1,", 12) ||
               memmem(out.data, out.len, "\"relative\":1}", 13));
     buf_deinit(&out);
+    done(&d, a, b);
+}
+
+/* ---- the differential flame graph ---- */
+
+/* Amounts of the box at "main;work" (from the root), as (base, target). */
+struct amounts {
+    double base, target;
+    bool is_there;
+    uint32_t flags;
+};
+
+static struct amounts box(const struct flame *f, const struct diff *d, const char *path)
+{
+    struct amounts found = {0};
+    size_t within = 0;
+    for (size_t row = 0; row < f->rows_len; row++) {
+        if (row > 0 && !*path)
+            break;
+        size_t len = strcspn(path, ";");
+        bool is_met = row == 0;
+        for (size_t i = f->row_start[row]; i < f->row_start[row + 1] && row > 0 && !is_met; i++) {
+            const char *name = name_of(d, &d->rows[f->function[i]]);
+            if (f->x0[i] < f->x0[within] || f->x1[i] > f->x1[within] || strlen(name) != len ||
+                strncmp(name, path, len) != 0)
+                continue;
+            within = i;
+            is_met = true;
+        }
+        if (!is_met)
+            return (struct amounts){0};
+        if (row > 0)
+            path += len + (path[len] == ';');
+    }
+    if (*path)
+        return found;
+    found.is_there = true;
+    found.base = f->base[within] * f->scale;
+    found.target = (f->x1[within] - f->x0[within] - f->base[within]) * f->scale;
+    found.flags = f->flags[within];
+    return found;
+}
+
+static struct flame drawn(const struct diff *d, bool is_inverted)
+{
+    struct flame f;
+    struct error err = {0};
+    struct flame_options options = {.is_inverted = is_inverted};
+    cr_assert_eq(diff_flame_build(&f, d, NULL, NULL, &options, &err), STATUS_OK, "%s", err.text);
+    return f;
+}
+
+static void assert_box(const struct flame *f, const struct diff *d, const char *path, double base,
+                       double target)
+{
+    struct amounts a = box(f, d, path);
+    cr_assert(a.is_there, "%s", path);
+    cr_assert_float_eq(a.base, base, 1e-6 * (1 + fabs(base)), "%s: %g", path, a.base);
+    cr_assert_float_eq(a.target, target, 1e-6 * (1 + fabs(target)), "%s: %g", path, a.target);
+}
+
+Test(diff_flame, a_box_holds_both_and_says_whose)
+{
+    struct profile *a = folded(1000, 400);
+    struct profile *b = folded(3000, 410);
+    small_sample(a, "main;old", 50);
+    small_sample(b, "main;new", 60);
+    struct diff d = compare(a, b, DIFF_AS_IS);
+    struct flame f = drawn(&d, false);
+    assert_box(&f, &d, "", 1450, 3470);
+    assert_box(&f, &d, "main;work;leaf", 1000, 3000);
+    assert_box(&f, &d, "main;rest", 400, 410);
+    assert_box(&f, &d, "main;old", 50, 0);
+    assert_box(&f, &d, "main;new", 0, 60);
+    cr_assert(box(&f, &d, "main;work;leaf").flags & FLAME_CHANGED);
+    cr_assert_not(box(&f, &d, "main;rest").flags & FLAME_CHANGED);
+    cr_assert_float_eq(f.total, 1450 + 3470, 1e-6);
+    flame_free(&f);
+    done(&d, a, b);
+}
+
+Test(diff_flame, the_target_is_scaled_to_the_bases_total)
+{
+    struct profile *a = folded(30, 10);
+    struct profile *b = folded(10, 110);
+    struct diff d = compare(a, b, DIFF_BY_TOTAL);
+    struct flame f = drawn(&d, false);
+    assert_box(&f, &d, "", 40, 40);
+    assert_box(&f, &d, "main;work;leaf", 30, 40.0 / 12);
+    assert_box(&f, &d, "main;rest", 10, 40 * 11.0 / 12);
+    flame_free(&f);
+    done(&d, a, b);
+}
+
+Test(diff_flame, inverted_it_starts_at_the_leaves)
+{
+    struct profile *a = folded(30, 10);
+    struct profile *b = folded(20, 0);
+    small_sample(a, "other;leaf", 5);
+    struct diff d = compare(a, b, DIFF_AS_IS);
+    struct flame f = drawn(&d, true);
+    assert_box(&f, &d, "", 45, 20);
+    assert_box(&f, &d, "leaf", 35, 20);
+    assert_box(&f, &d, "leaf;work;main", 30, 20);
+    assert_box(&f, &d, "leaf;other", 5, 0);
+    assert_box(&f, &d, "rest;main", 10, 0);
+    flame_free(&f);
     done(&d, a, b);
 }
