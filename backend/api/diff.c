@@ -95,7 +95,8 @@ static enum status draw(struct question *q, struct error *err)
     struct diff d;
     struct flame f;
     q->is_binary = !format || strcmp(format, "json") != 0;
-    enum status st = api_param_flame(q->r, &options, err);
+    struct ask params = api_ask_params(q->r);
+    enum status st = ask_flame_options(&params, &options, err);
     if (st == STATUS_OK)
         st = build(q, &d, err);
     if (st != STATUS_OK)

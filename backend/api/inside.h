@@ -8,6 +8,7 @@
 #include "backend/http/request.h"
 #include "backend/http/server.h"
 #include "backend/ingest/ingest.h"
+#include "backend/query/ask.h"
 #include "backend/query/cache.h"
 #include "backend/query/filter.h"
 #include "common/base/json_out.h"
@@ -69,17 +70,14 @@ struct query_cache *api_question_cache(struct api_question *q);
 /* Sends `body` as JSON, or what failed; frees the body. */
 void api_question_reply(struct api_question *q, enum status st, struct buf *body,
                         const struct error *err);
-/* A whole number or a fraction of the query; the default when absent. STATUS_INVALID else. */
+/* A whole number of the query; the default when absent. STATUS_INVALID else. */
 enum status api_param_u64(struct http_request *r, const char *name, uint64_t max, uint64_t *value,
-                          struct error *err);
-enum status api_param_f64(struct http_request *r, const char *name, double *value,
                           struct error *err);
 
 /* `text` is JSON of our own making. */
 void api_put_raw(struct json_out *j, const char *key, const char *text);
-/* What `invert`, `min`, `depth` and `nodes` ask for. */
-struct flame_options;
-enum status api_param_flame(struct http_request *r, struct flame_options *o, struct error *err);
+/* The request's parameters for ask.h; profile and filter are the caller's to set. */
+struct ask api_ask_params(struct http_request *r);
 /* 404 for what cannot be an id. */
 bool api_check_id(struct http_request *r, const char *id);
 
@@ -90,15 +88,7 @@ void api_patch(struct http_request *r, void *ctx);
 void api_delete(struct http_request *r, void *ctx);
 void api_upload(struct http_request *r, void *ctx);
 
-void api_flame(struct http_request *r, void *ctx);
-void api_table(struct http_request *r, void *ctx);
-void api_callers(struct http_request *r, void *ctx);
-void api_lines(struct http_request *r, void *ctx);
-void api_source(struct http_request *r, void *ctx);
-void api_series(struct http_request *r, void *ctx);
-void api_spans(struct http_request *r, void *ctx);
-void api_activity(struct http_request *r, void *ctx);
-void api_stats(struct http_request *r, void *ctx);
+void api_ask(struct http_request *r, void *ctx); /* flame, table, ... */
 void api_export(struct http_request *r, void *ctx);
 void api_diff(struct http_request *r, void *ctx);
 void api_diff_flame(struct http_request *r, void *ctx);

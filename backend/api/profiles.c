@@ -6,8 +6,7 @@
 
 #include "backend/api/inside.h"
 #include "backend/formats/format.h"
-#include "backend/query/stats.h"
-#include "backend/query/values.h"
+#include "backend/query/about.h"
 #include "common/base/ident.h"
 
 static const char *text_of(const struct profile *p, uint32_t string)
@@ -112,173 +111,24 @@ void api_list(struct http_request *r, void *ctx)
 
 /* ---- one ---- */
 
-static uint64_t samples_of(const struct profile *p, const struct query_value *v)
-{
-    return v->source == QUERY_SAMPLES      ? p->sets[v->set].len
-           : v->source == QUERY_CALL_GRAPH ? p->call_graph.rows_len
-                                           : p->lines_len;
-}
-
-static enum status put_values(struct json_out *j, const struct profile *p)
-{
-    struct query_values values;
-    enum status st = query_values_list(p, &values);
-    if (st != STATUS_OK)
-        return st;
-    json_out_key(j, "values");
-    json_out_array(j);
-    for (size_t i = 0; i < values.len; i++) {
-        const struct query_value *v = &values.items[i];
-        json_out_object(j);
-        put_text(j, "key", v->key);
-        put_text(j, "set", v->set_name);
-        put_text(j, "name", v->name);
-        put_text(j, "unit", v->unit);
-        put_f64(j, "total", query_value_total(p, v));
-        put_u64(j, "samples", samples_of(p, v));
-        json_out_key(j, "default");
-        json_out_bool(j, i == 0);
-        json_out_key(j, "estimated");
-        json_out_bool(j, v->source == QUERY_CALL_GRAPH);
-        json_out_end(j);
-    }
-    json_out_end(j);
-    query_values_free(&values);
-    return STATUS_OK;
-}
-
-static void put_processes(struct json_out *j, const struct profile *p)
-{
-    json_out_key(j, "processes");
-    json_out_array(j);
-    for (size_t i = 0; i < p->tables.processes_len; i++) {
-        const struct model_process *m = &p->tables.processes[i];
-        json_out_object(j);
-        put_u64(j, "index", i);
-        put_u64(j, "pid", m->pid);
-        put_u64(j, "parent_pid", m->parent_pid);
-        put_string(j, "command", p, m->command);
-        put_string(j, "runtime", p, m->runtime);
-        put_f64(j, "start_s", (double)m->start_ns / 1e9);
-        json_out_key(j, "end_s");
-        if (m->end_ns)
-            json_out_f64(j, (double)m->end_ns / 1e9);
-        else
-            json_out_null(j);
-        json_out_end(j);
-    }
-    json_out_end(j);
-}
-
-static enum status put_threads(struct json_out *j, const struct profile *p)
-{
-    size_t n = p->tables.threads_len;
-    uint64_t *samples = calloc(n ? n : 1, sizeof(*samples));
-    if (!samples)
-        return STATUS_NO_MEMORY;
-    /* Of the first set, which is the default. */
-    const struct sample_set *set = p->sets_len ? &p->sets[0] : NULL;
-    for (size_t i = 0; set && n && i < set->len; i++) {
-        uint32_t thread = set->thread ? set->thread[i] : 0;
-        if (thread < n)
-            samples[thread]++;
-    }
-    json_out_key(j, "threads");
-    json_out_array(j);
-    for (size_t i = 0; i < n; i++) {
-        const struct model_thread *t = &p->tables.threads[i];
-        json_out_object(j);
-        put_u64(j, "index", i);
-        put_u64(j, "process", t->process);
-        put_u64(j, "tid", t->tid);
-        put_string(j, "name", p, t->name);
-        put_u64(j, "samples", samples[i]);
-        json_out_end(j);
-    }
-    json_out_end(j);
-    free(samples);
-    return STATUS_OK;
-}
-
-static void put_counters(struct json_out *j, const struct profile *p)
-{
-    json_out_key(j, "counters");
-    json_out_object(j);
-    for (size_t i = 0; i < p->counters_len; i++)
-        put_u64(j, text_of(p, p->counters[i].name), p->counters[i].value);
-    json_out_end(j);
-}
-
-static void put_notices(struct json_out *j, const struct profile *p)
-{
-    json_out_key(j, "notices");
-    json_out_array(j);
-    for (size_t i = 0; i < p->notices_len; i++) {
-        json_out_object(j);
-        put_u64(j, "severity", p->notices[i].severity);
-        put_string(j, "code", p, p->notices[i].code);
-        put_string(j, "text", p, p->notices[i].text);
-        put_f64(j, "time_s", (double)p->notices[i].time_ns / 1e9);
-        json_out_end(j);
-    }
-    json_out_end(j);
-}
-
-static void put_head(struct json_out *j, const struct api_question *q,
-                     const struct library_row *row)
-{
-    const struct profile *p = q->hold.profile;
-    put_text(j, "id", q->id);
-    put_text(j, "name", row->name);
-    put_text(j, "state", library_state_name(q->hold.state));
-    put_u64(j, "rev", q->hold.revision);
-    put_string(j, "format", p, p->format);
-    put_string(j, "producer", p, p->producer);
-    put_string(j, "mode", p, p->mode);
-    put_string(j, "host", p, p->host);
-    put_u64(j, "pid", p->pid);
-    json_out_key(j, "argv");
-    json_out_array(j);
-    for (size_t i = 0; i < p->argv_len; i++)
-        json_out_string(j, text_of(p, p->argv[i]), strtab_len(&p->tables.strings, p->argv[i]));
-    json_out_end(j);
-    put_string(j, "runtime", p, p->runtime);
-    put_u64(j, "created_unix_ms", row->created_unix_ms);
-    put_u64(j, "start_unix_ms", p->start_unix_ns / 1000000);
-    put_f64(j, "duration_s", (double)p->duration_ns / 1e9);
-    put_f64(j, "rate_hz", p->rate_hz);
-    const char *shapes[6];
-    size_t n = stats_shapes(p, shapes);
-    json_out_key(j, "shapes");
-    json_out_array(j);
-    for (size_t i = 0; i < n; i++)
-        json_out_text(j, shapes[i]);
-    json_out_end(j);
-}
-
 static enum status write_one(struct api_question *q, const struct library_row *row,
                              struct buf *body)
 {
-    struct json_out j;
     struct buf summary;
     buf_init(&summary, 0);
-    json_out_init(&j, body);
-    json_out_object(&j);
-    put_head(&j, q, row);
     enum status st = api_summary(q->cache, &q->hold, &summary);
-    json_out_key(&j, "summary");
-    json_out_string(&j, (const char *)summary.data, summary.len);
+    struct about a = {.id = q->id,
+                      .name = row->name,
+                      .state = library_state_name(q->hold.state),
+                      .revision = q->hold.revision,
+                      .created_unix_ms = row->created_unix_ms,
+                      .tags = row->tags,
+                      .summary = (const char *)summary.data,
+                      .summary_len = summary.len};
+    if (st == STATUS_OK)
+        st = about_write_json(&a, q->hold.profile, body);
     buf_deinit(&summary);
-    if (st == STATUS_OK)
-        st = put_values(&j, q->hold.profile);
-    put_processes(&j, q->hold.profile);
-    if (st == STATUS_OK)
-        st = put_threads(&j, q->hold.profile);
-    put_counters(&j, q->hold.profile);
-    put_notices(&j, q->hold.profile);
-    api_put_raw(&j, "tags", row->tags);
-    json_out_end(&j);
-    return st == STATUS_OK ? buf_status(body) : st;
+    return st;
 }
 
 /* The cache is always taken before the profile is held, as questions do: the other way round two

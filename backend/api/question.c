@@ -1,5 +1,3 @@
-#include <errno.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,31 +8,7 @@
 enum status api_param_u64(struct http_request *r, const char *name, uint64_t max, uint64_t *value,
                           struct error *err)
 {
-    const char *text = http_query(r, name);
-    if (!text || !*text)
-        return STATUS_OK;
-    char *end = NULL;
-    errno = 0;
-    unsigned long long v = *text >= '0' && *text <= '9' ? strtoull(text, &end, 10) : 0;
-    if (!end || *end || errno || v > max)
-        return error_set(err, STATUS_INVALID, "%s: \"%.40s\" is not a number up to %llu", name,
-                         text, (unsigned long long)max);
-    *value = v;
-    return STATUS_OK;
-}
-
-enum status api_param_f64(struct http_request *r, const char *name, double *value,
-                          struct error *err)
-{
-    const char *text = http_query(r, name);
-    if (!text || !*text)
-        return STATUS_OK;
-    char *end;
-    double v = strtod(text, &end);
-    if (end == text || *end || !isfinite(v))
-        return error_set(err, STATUS_INVALID, "%s: \"%.40s\" is not a number", name, text);
-    *value = v;
-    return STATUS_OK;
+    return ask_u64(name, http_query(r, name), max, value, err);
 }
 
 void api_put_raw(struct json_out *j, const char *key, const char *text)
