@@ -15,7 +15,13 @@
 #include "cli/version.h"
 #include "common/base/log.h"
 
-enum { MAX_HOSTS = 32, TOKEN_MIN = 16, TOKEN_MAX = 512, STARTING_MS = 5000 };
+enum {
+    MAX_HOSTS = 32,
+    TOKEN_MIN = 16,
+    TOKEN_MAX = 512,
+    STARTING_MS = 5000,
+    MAX_CONNECTIONS = 4096
+};
 
 /* What `embedded.c` waits for: one line of how it went. */
 static void tell_parent(int fd, const char *kind, const char *words)
@@ -119,7 +125,15 @@ static enum status start(struct serving *s, const struct args *args, struct erro
     };
     if (!listen)
         options.listen = "127.0.0.1:7700";
+    double collectors = 0;
+    double viewers = 0;
     enum status st = args_size(args, "max-upload", &options.max_upload, err);
+    if (st == STATUS_OK)
+        st = args_number(args, "max-collectors", 1, MAX_CONNECTIONS, &collectors, err);
+    if (st == STATUS_OK)
+        st = args_number(args, "max-viewers", 1, MAX_CONNECTIONS, &viewers, err);
+    options.max_collectors = (uint32_t)collectors;
+    options.max_viewers = (uint32_t)viewers;
     if (st == STATUS_OK)
         st = read_token(args, s->token, sizeof(s->token), err);
     if (st == STATUS_OK)
@@ -226,6 +240,8 @@ static const struct option_row options[] = {
     {"token-file", 0, "F", "file (mode 600) with the token that clients need", NULL, NULL},
     {"allow-host", 0, "H,H", "more names this server is reached by", NULL, NULL},
     {"max-upload", 0, "SIZE", "largest upload", "256MiB", NULL},
+    {"max-collectors", 0, "N", "programs watched at the same time", "64", NULL},
+    {"max-viewers", 0, "N", "pages that follow live at the same time", "128", NULL},
     {"retain", 0, "AGE|SIZE", "delete profiles older than AGE or above SIZE together", "for ever",
      NULL},
     {"backup", 0, "FILE", "copy the store to FILE and end; also beside a running server", NULL,
