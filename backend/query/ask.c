@@ -11,6 +11,7 @@
 #include "backend/query/series.h"
 #include "backend/query/stats.h"
 #include "backend/query/table.h"
+#include "backend/query/timeline.h"
 
 enum status ask_u64(const char *name, const char *text, uint64_t max, uint64_t *value,
                     struct error *err)
@@ -74,16 +75,41 @@ enum status ask_flame_options(const struct ask *a, struct flame_options *o, stru
     return st;
 }
 
+/* What only pictures take: other questions are about functions, not about groups of them. */
+static enum status picture_params(const struct ask *a, struct query_filter *f, bool *is_in_time,
+                                  struct timeline_options *t, struct error *err)
+{
+    const char *order = param(a, "order");
+    uint64_t pixels = 0;
+    *is_in_time = order && strcmp(order, "time") == 0;
+    f->collapses = is_yes(param(a, "collapse"));
+    if (order && *order && !*is_in_time && strcmp(order, "merged") != 0)
+        return error_set(err, STATUS_INVALID, "order is merged or time, not \"%.40s\"", order);
+    enum status st = filter_group_find(param(a, "group"), &f->group, err);
+    if (st == STATUS_OK)
+        st = param_u64(a, "pixels", TIMELINE_MAX_PIXELS, &pixels, err);
+    t->pixels = pixels;
+    return st;
+}
+
 static enum status ask_flame(const struct ask *a, struct buf *answer, bool *is_binary,
                              struct error *err)
 {
     const char *format = param(a, "format");
     struct flame_options options = {.revision = a->revision};
+    struct query_filter filter = a->filter;
+    struct timeline_options in_time = {0};
+    bool is_in_time = false;
     struct flame f;
     *is_binary = !format || strcmp(format, "json") != 0;
     enum status st = ask_flame_options(a, &options, err);
     if (st == STATUS_OK)
-        st = flame_build(&f, a->profile, a->cache, &a->filter, &options, err);
+        st = picture_params(a, &filter, &is_in_time, &in_time, err);
+    in_time.max_depth = options.max_depth;
+    if (st == STATUS_OK && is_in_time)
+        st = timeline_build(&f, a->profile, a->cache, &filter, &in_time, err);
+    else if (st == STATUS_OK)
+        st = flame_build(&f, a->profile, a->cache, &filter, &options, err);
     if (st != STATUS_OK)
         return st;
     st = *is_binary ? flame_write_binary(&f, a->profile, &options, answer)

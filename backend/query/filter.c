@@ -113,6 +113,10 @@ enum status filter_set(struct query_filter *f, struct arena *arena, const char *
         st = read_list(arena, text, &f->processes, &f->processes_len, err);
     } else if (strcmp(name, "hide") == 0) {
         st = read_list(arena, text, &f->hide, &f->hide_len, err);
+    } else if (strcmp(name, "hidemod") == 0) {
+        st = read_list(arena, text, &f->hide_modules, &f->hide_modules_len, err);
+    } else if (strcmp(name, "hidepkg") == 0) {
+        st = read_list(arena, text, &f->hide_packages, &f->hide_packages_len, err);
     } else if (strcmp(name, "state") == 0) {
         st = read_states(text, &f->states, err);
     } else if (strcmp(name, "focus") == 0) {
@@ -125,6 +129,18 @@ enum status filter_set(struct query_filter *f, struct arena *arena, const char *
         *is_known = false;
     }
     return st;
+}
+
+enum status filter_group_find(const char *name, enum group_by *out, struct error *err)
+{
+    static const char *const names[] = {"", "module", "package", "file"};
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (strcmp(name ? name : "", names[i]) == 0) {
+            *out = (enum group_by)i;
+            return STATUS_OK;
+        }
+    }
+    return error_set(err, STATUS_INVALID, "group is module, package or file, not \"%.40s\"", name);
 }
 
 /* First row at or after `t` of an ordered set. */

@@ -11,6 +11,8 @@
 #include "backend/query/values.h"
 #include "common/base/status.h"
 
+enum group_by { GROUP_BY_NOTHING, GROUP_BY_MODULE, GROUP_BY_PACKAGE, GROUP_BY_FILE };
+
 struct query_filter {
     const char *value; /* a key of values.h; NULL = the first */
     bool has_from, has_to;
@@ -22,11 +24,19 @@ struct query_filter {
     uint32_t focus; /* function: only stacks with it, re-rooted at its outermost frame */
     const uint32_t *hide;
     size_t hide_len; /* functions: their frames are taken out, their time goes to the caller */
+    const uint32_t *hide_modules, *hide_packages;
+    size_t hide_modules_len, hide_packages_len; /* the same for all of these functions' modules */
+    /* Of pictures only (flame.h, timeline.h): numbers of functions stay numbers of functions. */
+    enum group_by group; /* one box for the functions of a module, package or file in a row */
+    bool collapses;      /* a function that recurs on a stack is taken back to its outermost box */
 };
 
+/* "module", "package", "file"; NULL or "" = by nothing. STATUS_INVALID lists them. */
+enum status filter_group_find(const char *name, enum group_by *out, struct error *err);
+
 /* Reads one of the API's parameters into the filter: "from", "to" (seconds), "thread",
- * "process", "state", "focus", "hide", "value". Lists go into `arena`. `*is_known` says whether
- * the name is one of these. STATUS_INVALID for a bad number. */
+ * "process", "state", "focus", "hide", "hidemod", "hidepkg", "value". Lists go into `arena`.
+ * `*is_known` says whether the name is one of these. STATUS_INVALID for a bad number. */
 struct arena;
 enum status filter_set(struct query_filter *f, struct arena *arena, const char *name,
                        const char *text, bool *is_known, struct error *err);

@@ -213,6 +213,8 @@ enum status flame_build(struct flame *out, const struct profile *p, struct query
     f.from_s = filter->has_from ? seconds(filter->from_ns) : 0;
     f.to_s = filter->has_to ? seconds(filter->to_ns) : seconds(p->duration_ns);
     flame_boxes_free(&boxes);
+    f.groups = m.groups;
+    m.groups = (struct groups){0};
     merged_deinit(&m);
     if (st != STATUS_OK) {
         flame_free(&f);
@@ -230,5 +232,7 @@ void flame_free(struct flame *f)
     free(f->flags);
     free(f->base);
     free(f->row_start);
+    groups_deinit(&f->groups);
+    free(f->in_time);
     *f = (struct flame){0};
 }

@@ -8,6 +8,7 @@
 #include "backend/model/profile.h"
 #include "backend/query/cache.h"
 #include "backend/query/filter.h"
+#include "backend/query/groups.h"
 #include "common/base/buf.h"
 #include "common/base/status.h"
 
@@ -15,6 +16,7 @@ enum {
     FLAME_APPORTIONED = 1, /* estimated from callers */
     FLAME_FOLDED = 2,      /* recursion folded here */
     FLAME_CHANGED = 4,     /* of two profiles compared: more than chance (diff_flame.h) */
+    FLAME_MIXED = 8,       /* of a picture in order of time: several boxes, the longest names it */
     FLAME_MAX_NODES = 4 << 20,
 };
 
@@ -43,6 +45,8 @@ struct flame {
     uint64_t pruned;          /* narrower boxes left out (with all that is below them) */
     uint32_t truncated_depth; /* rows below max_depth that were there: 1, else 0 */
     bool is_estimated;
+    struct groups groups;          /* what the boxes are called, when they are groups */
+    struct timeline_head *in_time; /* timeline.h: rows are moments, not sums; NULL = sums */
 };
 
 enum status flame_build(struct flame *out, const struct profile *p, struct query_cache *cache,

@@ -3,6 +3,8 @@
 
 #include "backend/query/flame.h"
 #include "backend/query/names.h"
+#include "backend/query/timeline.h"
+#include "common/base/strtab.h"
 
 /* The functions that the boxes name, in the order they are first met: position 0 is the root. */
 struct cast {
@@ -23,9 +25,9 @@ static enum status cast_init(struct cast *c, const struct flame *f, const struct
     }
     c->ids[0] = (uint32_t)NAMES_ROOT;
     c->len = 1;
-    for (size_t i = 1; i < f->nodes; i++) {
+    for (size_t i = f->in_time ? 0 : 1; i < f->nodes; i++) {
         uint32_t function = f->function[i];
-        if (!c->position[function]) {
+        if (function != (uint32_t)NAMES_ROOT && !c->position[function]) {
             c->ids[c->len++] = function;
             c->position[function] = (uint32_t)c->len;
         }
@@ -41,115 +43,117 @@ static void cast_deinit(struct cast *c)
 
 static uint32_t cast_position(const struct cast *c, const struct flame *f, size_t node)
 {
-    return node == 0 ? 0 : c->position[f->function[node]] - 1;
+    if ((node == 0 && !f->in_time) || f->function[node] == (uint32_t)NAMES_ROOT)
+        return 0;
+    return c->position[f->function[node]] - 1;
 }
 
-/* ---- texts that many functions share: listed once ---- */
+/* ---- what is said of a function ---- */
 
-struct shared {
-    uint32_t *position; /* of each string, +1 */
-    uint32_t *strings;
-    size_t len;
+struct words {
+    const char *name, *file, *module;
+    size_t name_len, file_len, module_len;
+    uint32_t line, kind;
 };
 
-static bool shared_init(struct shared *s, const struct profile *p, const struct cast *c)
+/* A group is called by what its functions have in common. */
+static void describe(struct words *w, const struct flame *f, const struct profile *p, uint32_t id)
 {
-    s->position = calloc(p->tables.strings.len + 1, sizeof(*s->position));
-    s->strings = calloc(c->len + 1, sizeof(*s->strings));
-    s->len = 0;
-    return s->position && s->strings;
-}
-
-static uint32_t shared_position(struct shared *s, uint32_t string)
-{
-    if (!s->position[string]) {
-        s->strings[s->len++] = string;
-        s->position[string] = (uint32_t)s->len;
+    static const struct wire_function none = {0};
+    bool is_known = id < p->tables.functions_len;
+    const struct wire_function *row = is_known ? &p->tables.functions[id] : &none;
+    w->name = names_function(p, id, &w->name_len);
+    w->file = names_file(p, id, &w->file_len);
+    w->module = names_module(p, id, &w->module_len);
+    w->line = row->line;
+    w->kind = id == (uint32_t)NAMES_ROOT ? WIRE_SYNTHETIC : row->kind;
+    if (!f->groups.of || id == (uint32_t)NAMES_ROOT)
+        return;
+    w->name = groups_label(&f->groups, id, &w->name_len);
+    w->line = 0;
+    if (f->groups.by == GROUP_BY_PACKAGE)
+        w->file_len = 0;
+    if (f->groups.by != GROUP_BY_FILE) {
+        w->module = w->name;
+        w->module_len = w->name_len;
     }
-    return s->position[string] - 1;
-}
-
-static void shared_write(struct json_out *j, const struct profile *p, const struct shared *s)
-{
-    json_out_array(j);
-    for (size_t i = 0; i < s->len; i++)
-        json_out_string(j, strtab_text(&p->tables.strings, s->strings[i]),
-                        strtab_len(&p->tables.strings, s->strings[i]));
-    json_out_end(j);
-}
-
-static void shared_deinit(struct shared *s)
-{
-    free(s->position);
-    free(s->strings);
-}
-
-static struct wire_function function_of(const struct profile *p, uint32_t id)
-{
-    return id < p->tables.functions_len ? p->tables.functions[id] : (struct wire_function){0};
 }
 
 enum column { COLUMN_ID, COLUMN_NAME, COLUMN_FILE, COLUMN_LINE, COLUMN_KIND, COLUMN_MODULE };
 
-static void write_column(struct json_out *j, const struct profile *p, const struct cast *c,
-                         enum column column, struct shared *shared)
+/* Texts that many functions share are listed once. */
+static enum status put_shared(struct json_out *j, struct strtab *shared, const char *text,
+                              size_t len)
+{
+    uint32_t at = 0;
+    if (!strtab_add(shared, text, len, &at))
+        return STATUS_NO_MEMORY;
+    json_out_u64(j, at);
+    return STATUS_OK;
+}
+
+static enum status write_column(struct json_out *j, const struct flame *f, const struct profile *p,
+                                const struct cast *c, enum column column, struct strtab *shared)
 {
     static const char *const names[] = {"id", "name", "file", "line", "kind", "module"};
+    enum status st = STATUS_OK;
     json_out_key(j, names[column]);
     json_out_array(j);
-    for (size_t i = 0; i < c->len; i++) {
-        struct wire_function f = function_of(p, c->ids[i]);
-        size_t len;
-        const char *text;
+    for (size_t i = 0; i < c->len && st == STATUS_OK; i++) {
+        struct words w;
+        describe(&w, f, p, c->ids[i]);
         switch (column) {
         case COLUMN_ID:
             json_out_u64(j, c->ids[i]);
             break;
         case COLUMN_NAME:
-            text = names_function(p, c->ids[i], &len);
-            json_out_string(j, text, len);
+            json_out_string(j, w.name, w.name_len);
             break;
         case COLUMN_FILE:
-            json_out_u64(j, shared_position(shared, f.file));
+            st = put_shared(j, shared, w.file, w.file_len);
             break;
         case COLUMN_LINE:
-            json_out_u64(j, f.line);
+            json_out_u64(j, w.line);
             break;
         case COLUMN_KIND:
-            json_out_u64(j, c->ids[i] == (uint32_t)NAMES_ROOT ? WIRE_SYNTHETIC : f.kind);
+            json_out_u64(j, w.kind);
             break;
         case COLUMN_MODULE:
-            json_out_u64(j, shared_position(shared, f.module));
+            st = put_shared(j, shared, w.module, w.module_len);
             break;
         }
     }
     json_out_end(j);
+    return st;
 }
 
-static enum status write_functions(struct json_out *j, const struct profile *p,
-                                   const struct cast *c)
+static void write_texts(struct json_out *j, const char *key, const struct strtab *t)
 {
-    struct shared files = {0};
-    struct shared modules = {0};
-    enum status st = STATUS_NO_MEMORY;
-    if (shared_init(&files, p, c) && shared_init(&modules, p, c)) {
+    json_out_key(j, key);
+    json_out_array(j);
+    for (uint32_t i = 0; i < t->len; i++)
+        json_out_string(j, strtab_text(t, i), strtab_len(t, i));
+    json_out_end(j);
+}
+
+static enum status write_functions(struct json_out *j, const struct flame *f,
+                                   const struct profile *p, const struct cast *c)
+{
+    struct strtab files = {0};
+    struct strtab modules = {0};
+    enum status st = strtab_init(&files) && strtab_init(&modules) ? STATUS_OK : STATUS_NO_MEMORY;
+    if (st == STATUS_OK) {
         json_out_key(j, "functions");
         json_out_object(j);
-        write_column(j, p, c, COLUMN_ID, NULL);
-        write_column(j, p, c, COLUMN_NAME, NULL);
-        write_column(j, p, c, COLUMN_FILE, &files);
-        write_column(j, p, c, COLUMN_LINE, NULL);
-        write_column(j, p, c, COLUMN_KIND, NULL);
-        write_column(j, p, c, COLUMN_MODULE, &modules);
+        for (int column = COLUMN_ID; column <= COLUMN_MODULE && st == STATUS_OK; column++)
+            st = write_column(j, f, p, c, (enum column)column,
+                              column == COLUMN_FILE ? &files : &modules);
         json_out_end(j);
-        json_out_key(j, "files");
-        shared_write(j, p, &files);
-        json_out_key(j, "modules");
-        shared_write(j, p, &modules);
-        st = STATUS_OK;
+        write_texts(j, "files", &files);
+        write_texts(j, "modules", &modules);
     }
-    shared_deinit(&files);
-    shared_deinit(&modules);
+    strtab_deinit(&files);
+    strtab_deinit(&modules);
     return st;
 }
 
@@ -157,6 +161,28 @@ static void number(struct json_out *j, const char *key, double value)
 {
     json_out_key(j, key);
     json_out_f64(j, value);
+}
+
+static void write_in_time(struct json_out *j, const struct timeline_head *t)
+{
+    json_out_key(j, "order");
+    json_out_text(j, "time");
+    number(j, "cutoff", (double)t->cutoff_ns);
+    if (t->assumed_ns)
+        number(j, "assumed", (double)t->assumed_ns);
+    number(j, "lanes_left_out", (double)t->lanes_left_out);
+    json_out_key(j, "lanes");
+    json_out_array(j);
+    for (size_t i = 0; i < t->lanes_len; i++) {
+        const struct timeline_lane *l = &t->lanes[i];
+        json_out_object(j);
+        number(j, "thread", l->thread);
+        number(j, "rows", (double)l->rows);
+        number(j, "samples", (double)l->samples);
+        number(j, "covered", (double)l->covered_ns);
+        json_out_end(j);
+    }
+    json_out_end(j);
 }
 
 static enum status write_head(const struct flame *f, const struct profile *p, const struct cast *c,
@@ -194,7 +220,9 @@ static enum status write_head(const struct flame *f, const struct profile *p, co
     json_out_bool(&j, f->is_estimated);
     json_out_key(&j, "flags");
     json_out_bool(&j, f->flags != NULL);
-    enum status st = write_functions(&j, p, c);
+    if (f->in_time)
+        write_in_time(&j, f->in_time);
+    enum status st = write_functions(&j, f, p, c);
     json_out_end(&j);
     return st;
 }

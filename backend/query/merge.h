@@ -10,6 +10,7 @@
 #include "backend/model/profile.h"
 #include "backend/query/cache.h"
 #include "backend/query/filter.h"
+#include "backend/query/groups.h"
 #include "common/base/status.h"
 
 /* Nodes by (parent, function). Node 0 is the root; parents come first. */
@@ -43,6 +44,7 @@ struct merged {
     const int64_t *base; /* of two profiles compared: the base's part of self; else NULL */
     uint64_t samples;
     bool is_estimated;
+    struct groups groups; /* when the tree is one of groups: who they are */
     /* what this one owns */
     struct merge_tree own_tree;
     uint32_t *own_outer;

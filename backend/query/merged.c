@@ -6,6 +6,7 @@
 #include "backend/query/call_tree.h"
 #include "backend/query/heap_values.h"
 #include "backend/query/merge.h"
+#include "backend/query/reshape.h"
 
 /* ---- sums by stack ---- */
 
@@ -246,106 +247,6 @@ static enum status sum_lines(struct merged *m, const struct profile *p)
     return st;
 }
 
-/* ---- focus and hide ---- */
-
-static uint8_t *mark_hidden(const struct query_filter *f, size_t functions)
-{
-    uint8_t *hidden = calloc(functions ? functions : 1, 1);
-    for (size_t i = 0; hidden && i < f->hide_len; i++) {
-        if (f->hide[i] < functions)
-            hidden[f->hide[i]] = 1;
-    }
-    return hidden;
-}
-
-enum { OUTSIDE = UINT32_MAX };
-
-/* Where each node goes in the new tree; OUTSIDE for what the focus leaves out. */
-static enum status map_nodes(const struct merged *m, const struct query_filter *f,
-                             const uint8_t *hidden, struct merge_tree *made, uint32_t *to)
-{
-    const struct merge_tree *t = m->tree;
-    to[0] = f->has_focus ? OUTSIDE : 0;
-    for (size_t i = 1; i < t->len; i++) {
-        uint32_t up = to[t->parent[i]];
-        uint32_t function = t->function[i];
-        if (up == OUTSIDE && function == f->focus)
-            up = 0;
-        if (up == OUTSIDE || hidden[function]) {
-            to[i] = up;
-            continue;
-        }
-        enum status st = merge_tree_child(made, up, function, &to[i]);
-        if (st != STATUS_OK)
-            return st;
-    }
-    return STATUS_OK;
-}
-
-static void move_sums(struct merged *m, const uint32_t *to, int64_t *self, uint32_t *count,
-                      uint32_t *flags)
-{
-    m->samples = 0;
-    for (size_t i = 0; i < m->tree->len; i++) {
-        if (to[i] == OUTSIDE)
-            continue;
-        merge_add(&self[to[i]], m->self[i]);
-        count[to[i]] += m->count[i];
-        m->samples += m->count[i];
-        if (m->flags)
-            flags[to[i]] |= m->flags[i];
-    }
-}
-
-static enum status reshape(struct merged *m, const struct query_filter *f, size_t functions)
-{
-    struct merge_tree made;
-    enum status st = merge_tree_init(&made);
-    if (st != STATUS_OK)
-        return st;
-    uint8_t *hidden = mark_hidden(f, functions);
-    uint32_t *to = malloc(m->tree->len * sizeof(*to));
-    int64_t *self = NULL;
-    uint32_t *count = NULL;
-    uint32_t *flags = NULL;
-    uint32_t *outer = NULL;
-    st = hidden && to ? map_nodes(m, f, hidden, &made, to) : STATUS_NO_MEMORY;
-    if (st == STATUS_OK) {
-        self = calloc(made.len, sizeof(*self));
-        count = calloc(made.len, sizeof(*count));
-        flags = calloc(made.len, sizeof(*flags));
-        st = self && count && flags ? merge_tree_outer(&made, functions, &outer) : STATUS_NO_MEMORY;
-    }
-    if (st == STATUS_OK) {
-        move_sums(m, to, self, count, flags);
-        free(m->self);
-        free(m->count);
-        m->self = self;
-        m->count = count;
-        if (m->flags) {
-            free(m->flags);
-            m->flags = flags;
-            flags = NULL;
-        }
-        merge_tree_deinit(&m->own_tree);
-        free(m->own_outer);
-        m->own_tree = made;
-        m->own_outer = outer;
-        m->tree = &m->own_tree;
-        m->outer = outer;
-        self = NULL;
-        count = NULL;
-        made = (struct merge_tree){0};
-    }
-    free(hidden);
-    free(to);
-    free(self);
-    free(count);
-    free(flags);
-    merge_tree_deinit(&made);
-    return st;
-}
-
 enum status merged_init(struct merged *m, const struct profile *p, struct query_cache *cache,
                         const struct query_filter *filter, double min_fraction, struct error *err)
 {
@@ -369,8 +270,8 @@ enum status merged_init(struct merged *m, const struct profile *p, struct query_
         st = sum_lines(m, p);
         break;
     }
-    if (st == STATUS_OK && (filter->has_focus || filter->hide_len))
-        st = reshape(m, filter, p->tables.functions_len);
+    if (st == STATUS_OK && reshape_is_needed(filter))
+        st = reshape_merged(m, p, filter);
     if (st != STATUS_OK) {
         merged_deinit(m);
         return st == STATUS_NO_MEMORY ? error_set(err, st, "no memory for the tree of stacks") : st;
@@ -385,6 +286,7 @@ void merged_deinit(struct merged *m)
     free(m->flags);
     merge_tree_deinit(&m->own_tree);
     free(m->own_outer);
+    groups_deinit(&m->groups);
     query_cache_free(m->own_cache);
     *m = (struct merged){0};
 }

@@ -187,8 +187,38 @@ class Api(unittest.TestCase):
         head, rows = self.binary_flame(f"?hide={self.function('work')}")
         self.assertEqual([head["functions"]["name"][f] for f in rows[2]["function"]], ["leaf", "rest"])
 
+    def test_the_flame_groups_folds_and_hides_modules(self):
+        head, rows = self.binary_flame("?group=module")
+        self.assertEqual(head["total"], 12)
+        self.assertEqual(len(rows), 2)
+        head, _ = self.binary_flame("?collapse=1")
+        self.assertEqual(head["total"], 12)
+        head, rows = self.binary_flame(f"?hidemod={self.function('work')}")
+        self.assertEqual(len(rows), 1, "these frames name no module: they are one")
+
+    def test_the_flame_in_order_of_time_has_a_lane_a_thread(self):
+        shared = {"frames": [{"name": "main"}, {"name": "work"}, {"name": "rest"}]}
+        samples = [[0, 1], [0, 1], [0, 2]]
+        told = {"type": "sampled", "name": "one", "unit": "milliseconds", "startValue": 0, "endValue": 9,
+                "samples": samples, "weights": [2, 2, 5]}
+        schema = "https://www.speedscope.app/file-format-schema.json"
+        body = json.dumps({"$schema": schema, "shared": shared, "profiles": [told]}).encode()
+        profile = self.server.upload(body, "timed").json()["id"]
+        path = f"/api/v1/profiles/{profile}/flame?order=time&format=json"
+        answer = self.server.get(path).json()
+        self.assertEqual(answer["head"]["order"], "time")
+        self.assertEqual([lane["rows"] for lane in answer["head"]["lanes"]], [3])
+        row = answer["rows"][2]
+        names = [answer["head"]["functions"]["name"][f] for f in row["function"]]
+        self.assertEqual(names, ["work", "rest"])
+        self.assertEqual(row["x1"][0] * answer["head"]["scale"], 4e6)
+        self.assertEqual(self.server.get(path + "&pixels=99999999").status, 400)
+        refused = self.server.get(f"/api/v1/profiles/{self.id}/flame?order=time")
+        self.assertEqual(refused.status, 422)
+        self.assertIn("when its samples were taken", refused.error()["message"])
+
     def test_parameters_that_mean_nothing_get_400(self):
-        for query in ("min=x", "min=2", "depth=-1", "from=now", "thread=a", "state=asleep", "focus=x", "limit=1e3"):
+        for query in ("order=up", "group=colour", "hidemod=x", "min=x", "min=2", "depth=-1", "from=now", "thread=a", "state=asleep", "focus=x", "limit=1e3"):
             question = "table" if query.startswith("limit") else "flame"
             answer = self.server.get(f"/api/v1/profiles/{self.id}/{question}?{query}")
             self.assertEqual(answer.status, 400, query)

@@ -285,3 +285,95 @@ Test(flame, follows_a_live_profile_with_one_cache)
     query_cache_free(cache);
     profile_free(p);
 }
+
+/* ---- the same tree, seen otherwise ---- */
+
+static double sum_of_row(const struct flame *f, size_t row)
+{
+    double sum = 0;
+    for (size_t i = f->row_start[row]; i < f->row_start[row + 1]; i++)
+        sum += amount(f, i);
+    return sum;
+}
+
+static void set_module(struct profile *p, const char *name, const char *module)
+{
+    for (size_t i = 1; i < p->tables.functions_len; i++) {
+        if (strcmp(name_of(p, (uint32_t)i), name) == 0)
+            p->tables.functions[i].module = small_string(p, module);
+    }
+}
+
+static struct profile *modules_profile(void)
+{
+    struct profile *p = small_new("cpu", "wall", "ns");
+    small_sample(p, "run;parse;scan", 60);
+    small_sample(p, "run;parse", 10);
+    small_sample(p, "run;dump;scan", 30);
+    set_module(p, "run", "__main__");
+    set_module(p, "parse", "json.decoder");
+    set_module(p, "dump", "json.encoder");
+    set_module(p, "scan", "json.scanner");
+    return p;
+}
+
+Test(flame, groups_by_package_and_conserves_the_total)
+{
+    struct profile *p = modules_profile();
+    struct query_filter filter = {.group = GROUP_BY_PACKAGE};
+    struct flame f = build(p, &filter, &plain);
+    cr_assert_float_eq(f.total, 100, 0);
+    cr_assert_eq(f.rows_len, 3, "all, __main__, json");
+    cr_assert_float_eq(sum_of_row(&f, 2), 100, 0);
+    size_t len;
+    cr_assert_str_eq(groups_label(&f.groups, f.function[f.row_start[2]], &len), "json");
+    check_nesting(&f);
+    flame_free(&f);
+    filter.group = GROUP_BY_MODULE;
+    f = build(p, &filter, &plain);
+    cr_assert_eq(f.rows_len, 4);
+    cr_assert_float_eq(sum_of_row(&f, 3), 90, 0, "json.scanner, twice");
+    check_nesting(&f);
+    flame_free(&f);
+    profile_free(p);
+}
+
+Test(flame, hides_a_module_or_a_whole_package)
+{
+    struct profile *p = modules_profile();
+    uint32_t parse = 0;
+    for (uint32_t i = 1; i < p->tables.functions_len; i++) {
+        if (strcmp(name_of(p, i), "parse") == 0)
+            parse = i;
+    }
+    struct query_filter filter = {.hide_modules = &parse, .hide_modules_len = 1};
+    struct flame f = build(p, &filter, &plain);
+    cr_assert_float_eq(amount(&f, box(&f, p, 2, "scan")), 60, 0, "run calls it now");
+    flame_free(&f);
+    filter = (struct query_filter){.hide_packages = &parse, .hide_packages_len = 1};
+    f = build(p, &filter, &plain);
+    cr_assert_eq(f.rows_len, 2, "only run is left, with all the time");
+    cr_assert_float_eq(amount(&f, box(&f, p, 1, "run")), 100, 0);
+    flame_free(&f);
+    profile_free(p);
+}
+
+Test(flame, folds_recursion_direct_and_mutual)
+{
+    struct profile *p = small_new("cpu", "wall", "ns");
+    small_sample(p, "main;f;f;f;leaf", 40);
+    small_sample(p, "main;f;g;f;g", 30);
+    small_sample(p, "main;f", 30);
+    struct query_filter filter = {.collapses = true};
+    struct flame f = build(p, &filter, &plain);
+    cr_assert_float_eq(f.total, 100, 0);
+    cr_assert_eq(f.rows_len, 4);
+    cr_assert_eq(f.row_start[3] - f.row_start[2], 1, "one box of f");
+    cr_assert_float_eq(amount(&f, box(&f, p, 2, "f")), 100, 0);
+    cr_assert_float_eq(amount(&f, box(&f, p, 3, "leaf")), 40, 0);
+    cr_assert_float_eq(amount(&f, box(&f, p, 3, "g")), 30, 0);
+    cr_assert_eq(f.flags[box(&f, p, 2, "f")], FLAME_FOLDED);
+    check_nesting(&f);
+    flame_free(&f);
+    profile_free(p);
+}
