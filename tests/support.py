@@ -28,15 +28,17 @@ def pythons():
     for path in places:
         if not path.exists():
             continue
-        say = "import sys; print('%d.%d.%d %s' % (sys.version_info[:3] + (sys.executable,)))"
+        say = ("import sys, sysconfig; print('%d.%d.%d' % sys.version_info[:3]"
+               " + 't' * bool(sysconfig.get_config_var('Py_GIL_DISABLED')), sys.executable,"
+               " 'debug' if hasattr(sys, 'gettotalrefcount') else '')")
         done = subprocess.run([str(path), "-c", say], capture_output=True, text=True)
         if done.returncode:
             continue
-        version, executable = done.stdout.split()
-        major, minor = (int(n) for n in version.split(".")[:2])
+        version, executable, *kind = done.stdout.split()
+        major, minor = (int(n) for n in version.rstrip("t").split(".")[:2])
         if (major, minor) < (3, 8):
             continue
-        label = version + (" (Debian)" if str(path) == "/usr/bin/python3" else "")
+        label = " ".join([version, *kind]) + (" (Debian)" if str(path) == "/usr/bin/python3" else "")
         found[label] = executable if str(path) == "/usr/bin/python3" else str(path)
     return found
 

@@ -57,8 +57,8 @@ static enum status check_functions(const struct wire_batch *b, const struct appl
             return apply_no_row(err, b, "function_file", i, f->file, after->strings);
         if (f->module >= after->strings)
             return apply_no_row(err, b, "function_module", i, f->module, after->strings);
-        if (f->kind > WIRE_SYNTHETIC)
-            return apply_no_row(err, b, "function_kind", i, f->kind, WIRE_SYNTHETIC + 1);
+        if (f->kind >= WIRE_KINDS)
+            return apply_no_row(err, b, "function_kind", i, f->kind, WIRE_KINDS);
     }
     for (size_t i = 0; i < b->frames_len; i++) {
         if (b->frames[i].function >= after->functions)

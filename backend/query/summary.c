@@ -98,7 +98,7 @@ static enum status add_hottest(const struct profile *p, struct query_cache *cach
         uint32_t kind = kind_of(p, t.rows[i].function);
         if (kind == WIRE_IDLE)
             busy -= t.rows[i].self;
-        else if (!top && kind != WIRE_SYNTHETIC)
+        else if (!top && kind != WIRE_SYNTHETIC && kind != WIRE_TASK)
             top = &t.rows[i];
     }
     if (top && top->self > 0 && busy > 0) {

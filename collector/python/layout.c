@@ -20,20 +20,23 @@ enum { BUILTIN_FIRST = 8, BUILTIN_LAST = 12 };
 /* What 3.8, 3.9 and 3.10 share. */
 #define FRAME_OBJECTS                                                                              \
     .interp_next = 0, .interp_threads_head = 8, .interp_gil = PYTHON_NO_FIELD,                     \
-    .interp_code_generation = PYTHON_NO_FIELD, .gil_last_holder = PYTHON_NO_FIELD,                 \
-    .gil_locked = PYTHON_NO_FIELD, .tstate_size = 264, .tstate_next = 8, .tstate_interp = 16,      \
-    .tstate_frame = 24, .tstate_cframe = PYTHON_NO_FIELD, .cframe_frame = PYTHON_NO_FIELD,         \
-    .tstate_thread_id = 176, .tstate_native_thread_id = PYTHON_NO_FIELD,                           \
-    .tstate_status = PYTHON_NO_FIELD, .tstate_chunk = PYTHON_NO_FIELD,                             \
-    .tstate_chunk_top = PYTHON_NO_FIELD, .tstate_chunk_limit = PYTHON_NO_FIELD,                    \
-    .tstate_base_frame = PYTHON_NO_FIELD, .tstate_holds_gil = PYTHON_NO_FIELD,                     \
-    .tstate_gil_requested = PYTHON_NO_FIELD, .chunk_previous = PYTHON_NO_FIELD,                    \
-    .chunk_size = PYTHON_NO_FIELD, .chunk_top = PYTHON_NO_FIELD, .chunk_data = PYTHON_NO_FIELD,    \
-    .frame_previous = 24, .frame_code = 32, .frame_owner = PYTHON_NO_FIELD,                        \
-    .frame_is_entry = PYTHON_NO_FIELD, .frame_tlbc_index = PYTHON_NO_FIELD,                        \
-    .frame_owner_shim = 255, .code_size = 128, .code_firstlineno = 40, .code_filename = 104,       \
-    .code_name = 112, .code_qualname = PYTHON_NO_FIELD, .code_linetable = 120,                     \
-    .code_bytecode = 48, .code_tlbc = PYTHON_NO_FIELD
+    .tstate_exception = 88, .tstate_exc_info = 144, .exc_value = 8, .exc_previous = 24,            \
+    .generator_frame = PYTHON_NO_FIELD, .code_variables = 72,                                      \
+    .code_variables_kind = PYTHON_NO_FIELD, .interp_code_generation = PYTHON_NO_FIELD,             \
+    .gil_last_holder = PYTHON_NO_FIELD, .gil_locked = PYTHON_NO_FIELD, .tstate_size = 264,         \
+    .tstate_next = 8, .tstate_interp = 16, .tstate_frame = 24, .tstate_cframe = PYTHON_NO_FIELD,   \
+    .cframe_frame = PYTHON_NO_FIELD, .tstate_thread_id = 176,                                      \
+    .tstate_native_thread_id = PYTHON_NO_FIELD, .tstate_status = PYTHON_NO_FIELD,                  \
+    .tstate_chunk = PYTHON_NO_FIELD, .tstate_chunk_top = PYTHON_NO_FIELD,                          \
+    .tstate_chunk_limit = PYTHON_NO_FIELD, .tstate_base_frame = PYTHON_NO_FIELD,                   \
+    .tstate_holds_gil = PYTHON_NO_FIELD, .tstate_gil_requested = PYTHON_NO_FIELD,                  \
+    .chunk_previous = PYTHON_NO_FIELD, .chunk_size = PYTHON_NO_FIELD,                              \
+    .chunk_top = PYTHON_NO_FIELD, .chunk_data = PYTHON_NO_FIELD, .frame_previous = 24,             \
+    .frame_code = 32, .frame_owner = PYTHON_NO_FIELD, .frame_is_entry = PYTHON_NO_FIELD,           \
+    .frame_tlbc_index = PYTHON_NO_FIELD, .frame_owner_shim = 255, .code_size = 128,                \
+    .code_firstlineno = 40, .code_filename = 104, .code_name = 112,                                \
+    .code_qualname = PYTHON_NO_FIELD, .code_linetable = 120, .code_bytecode = 48,                  \
+    .code_tlbc = PYTHON_NO_FIELD
 
 /* What 3.11 and 3.12 share. */
 #define DATA_STACK                                                                                 \
@@ -44,7 +47,9 @@ enum { BUILTIN_FIRST = 8, BUILTIN_LAST = 12 };
     .tstate_base_frame = PYTHON_NO_FIELD, .tstate_holds_gil = PYTHON_NO_FIELD,                     \
     .tstate_gil_requested = PYTHON_NO_FIELD, .chunk_previous = 0, .chunk_size = 8,                 \
     .chunk_top = 16, .chunk_data = 24, .frame_state = PYTHON_NO_FIELD, .frame_size = 72,           \
-    .frame_ip = 56, .frame_tlbc_index = PYTHON_NO_FIELD, .code_filename = 112, .code_name = 120,   \
+    .frame_generator = PYTHON_NO_FIELD, .exc_value = 0, .exc_previous = 8, .code_variables = 96,   \
+    .code_variables_kind = 104, .task_coroutine = 136, .task_name = 144, .frame_ip = 56,           \
+    .frame_tlbc_index = PYTHON_NO_FIELD, .code_filename = 112, .code_name = 120,                   \
     .code_qualname = 128, .code_linetable = 136, .code_tlbc = PYTHON_NO_FIELD
 
 /* What all five share. */
@@ -61,6 +66,10 @@ static const struct python_layout builtin[] = {
     [8 - BUILTIN_FIRST] =
         {
             .version = 0x03080000,
+            .runtime_gil = 1152,
+            .frame_generator = 96,
+            .task_coroutine = 112,
+            .task_name = 120,
             .type_cached_keys = 872,
             .attributes = PYTHON_ATTRIBUTES_DICT,
             .ip = PYTHON_IP_BYTES,
@@ -83,6 +92,10 @@ static const struct python_layout builtin[] = {
     [9 - BUILTIN_FIRST] =
         {
             .version = 0x03090000,
+            .runtime_gil = 352,
+            .frame_generator = 96,
+            .task_coroutine = 152,
+            .task_name = 160,
             .type_cached_keys = 864,
             .attributes = PYTHON_ATTRIBUTES_DICT,
             .ip = PYTHON_IP_BYTES,
@@ -105,6 +118,10 @@ static const struct python_layout builtin[] = {
     [10 - BUILTIN_FIRST] =
         {
             .version = 0x030a0000,
+            .runtime_gil = 352,
+            .frame_generator = 88,
+            .task_coroutine = 160,
+            .task_name = 168,
             .type_cached_keys = 872,
             .attributes = PYTHON_ATTRIBUTES_DICT,
             .ip = PYTHON_IP_UNITS,
@@ -127,6 +144,10 @@ static const struct python_layout builtin[] = {
     [11 - BUILTIN_FIRST] =
         {
             .version = 0x030b0000,
+            .runtime_gil = 360,
+            .tstate_exception = 96,
+            .tstate_exc_info = 120,
+            .generator_frame = 80,
             .type_cached_keys = 872,
             .attributes = PYTHON_ATTRIBUTES_BEFORE,
             .has_small_dict_keys = true,
@@ -160,6 +181,10 @@ static const struct python_layout builtin[] = {
     [12 - BUILTIN_FIRST] =
         {
             .version = 0x030c0000,
+            .runtime_gil = PYTHON_NO_FIELD,
+            .tstate_exception = 96,
+            .tstate_exc_info = 104,
+            .generator_frame = 72,
             .type_cached_keys = 880,
             .attributes = PYTHON_ATTRIBUTES_TAGGED,
             .has_small_dict_keys = true,
@@ -264,6 +289,10 @@ static const struct debug_field debug_fields[] = {
     FIELD(code_linetable, 8, ALWAYS, .word = {38, 43, 51}, .size = {34, 39, 47}),
     FIELD(code_firstlineno, 4, ALWAYS, .word = {39, 44, 52}, .size = {34, 39, 47}),
     FIELD(code_bytecode, 0, ALWAYS, .word = {43, 48, 56}, .size = {34, 39, 47}),
+    FIELD(code_variables, 8, ALWAYS, .word = {41, 46, 54}, .size = {34, 39, 47}),
+    FIELD(code_variables_kind, 8, ALWAYS, .word = {42, 47, 55}, .size = {34, 39, 47}),
+    FIELD(generator_frame, 8, NONZERO, .word = {0, 85, 101}, .size = {0, 83, 99}),
+    FIELD(tstate_exception, 8, NONZERO, .word = {0, 0, 36}, .size = {19, 22, 22}),
     FIELD(code_tlbc, 8, NONZERO, .word = {0, 49, 57}, .size = {34, 39, 47}),
     FIELD(object_type, 8, ALWAYS, .word = {45, 51, 59}, .size = {44, 50, 58}),
     FIELD(type_name, 8, ALWAYS, .word = {47, 53, 61}, .size = {46, 52, 60}),
@@ -331,6 +360,22 @@ static bool take_field(struct python_layout *layout, const struct debug_field *f
     return true;
 }
 
+/* Fields of 3.13 and 3.14 that later versions list: Include/cpython/pystate.h,
+ * Include/internal/pycore_genobject.h, Modules/_asynciomodule.c of v3.13.0 and v3.14.0. An object
+ * of a free-threaded build begins with 16 bytes more (Include/object.h). */
+static void set_unlisted(struct python_layout *layout)
+{
+    uint16_t more = layout->is_free_threaded ? 16 : 0;
+    if (layout->tstate_exception == PYTHON_NO_FIELD)
+        layout->tstate_exception = 112;
+    layout->tstate_exc_info = (uint16_t)(layout->tstate_exception + 8);
+    if (layout->generator_frame == PYTHON_NO_FIELD)
+        layout->generator_frame = (uint16_t)(72 + more);
+    bool is_last = layout->version < 0x030e0000;
+    layout->task_coroutine = is_last ? (uint16_t)(120 + more) : PYTHON_NO_FIELD;
+    layout->task_name = is_last ? (uint16_t)(128 + more) : PYTHON_NO_FIELD;
+}
+
 static enum python_layout_result from_debug_offsets(struct python_layout *out, uint32_t version,
                                                     const uint8_t *runtime, size_t len)
 {
@@ -347,8 +392,12 @@ static enum python_layout_result from_debug_offsets(struct python_layout *out, u
         .lines = PYTHON_LINES_LOCATIONS,
         .runtime_tstate_current = PYTHON_NO_FIELD,
         .runtime_gc_collecting = PYTHON_NO_FIELD,
+        .runtime_gil = PYTHON_NO_FIELD,
         .tstate_cframe = PYTHON_NO_FIELD,
         .cframe_frame = PYTHON_NO_FIELD,
+        .exc_value = 0,
+        .exc_previous = 8,
+        .frame_generator = PYTHON_NO_FIELD,
         .chunk_previous = 0,
         .chunk_size = 8,
         .chunk_top = 16,
@@ -381,6 +430,7 @@ static enum python_layout_result from_debug_offsets(struct python_layout *out, u
     /* The interned flag became a byte of its own in free-threaded 3.14 (unicodeobject.h). */
     layout.unicode_kind_shift = layout.is_free_threaded && version >= 0x030e0000 ? 8 : 2;
     layout.code_size = layout.code_bytecode;
+    set_unlisted(&layout);
 
     layout.has_small_dict_keys = true;
     layout.has_long_tag = true;

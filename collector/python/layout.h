@@ -57,6 +57,7 @@ struct python_layout {
     uint32_t interp_gil;             /* ceval.gil, a pointer (3.12+) */
     uint32_t interp_code_generation; /* changes when a code object is freed (3.14+) */
     uint16_t gil_last_holder, gil_locked;
+    uint16_t runtime_gil; /* the struct itself, in the runtime (up to 3.11) */
 
     /* PyThreadState. The frame is at tstate_frame, or behind tstate_cframe at cframe_frame. */
     uint16_t tstate_size;
@@ -69,16 +70,20 @@ struct python_layout {
     uint16_t tstate_chunk, tstate_chunk_top, tstate_chunk_limit; /* data stack, 3.11+ */
     uint16_t tstate_base_frame;                                  /* the chain ends here (3.15+) */
     uint16_t tstate_holds_gil, tstate_gil_requested;             /* 3.15+ */
+    uint16_t tstate_exception; /* the one being raised: curexc_type, or current_exception (3.12+) */
+    uint16_t tstate_exc_info;  /* those being handled: a list of _PyErr_StackItem ... */
+    uint8_t exc_value, exc_previous; /* ... whose fields these are */
 
     /* _PyStackChunk */
     uint16_t chunk_previous, chunk_size, chunk_top, chunk_data;
 
     /* PyFrameObject up to 3.10, _PyInterpreterFrame from 3.11 */
-    uint16_t frame_size; /* the fixed part */
+    uint16_t frame_size; /* the fixed part; the variables follow, tagged pointers from 3.14 on */
     uint16_t frame_previous, frame_code, frame_ip;
     uint16_t frame_owner;      /* 3.11+ */
     uint16_t frame_is_entry;   /* 3.11: bool, called from C */
     uint16_t frame_tlbc_index; /* free-threaded 3.14+: which copy of the bytecode runs */
+    uint16_t frame_generator;  /* up to 3.10: the generator or coroutine it belongs to, or NULL */
     uint16_t frame_state;      /* up to 3.10: a byte that says whether the frame runs ... */
     uint8_t frame_state_runs;  /* ... and its value then */
     uint8_t frame_owner_shim;  /* owners of at least this value are no Python frame; 255 = none */
@@ -88,7 +93,14 @@ struct python_layout {
     uint16_t code_size;
     uint16_t code_firstlineno, code_filename, code_name, code_qualname, code_linetable;
     uint16_t code_bytecode;
-    uint16_t code_tlbc; /* free-threaded 3.14+ */
+    uint16_t code_tlbc;           /* free-threaded 3.14+ */
+    uint16_t code_variables;      /* tuple of names: co_varnames, or co_localsplusnames (3.11+) */
+    uint16_t code_variables_kind; /* 3.11+: bytes, a kind for each */
+
+    /* Generators and coroutines hold their frame from 3.11 on; asyncio's tasks, up to 3.13 (later
+     * ones tell by themselves, see tasks.h). */
+    uint16_t generator_frame;
+    uint16_t task_coroutine, task_name;
 
     /* Objects */
     uint16_t object_type, type_name, var_size;

@@ -2,11 +2,23 @@
 
 #include <string.h>
 
+/* enum _frameowner, Include/internal/pycore_frame.h since v3.11.0 */
+enum { FRAME_OWNED_BY_GENERATOR = 1 };
+
 static uint64_t load_u64(const uint8_t *at)
 {
     uint64_t value;
     memcpy(&value, at, sizeof(value));
     return value;
+}
+
+static uint64_t generator_of(const struct python_layout *layout, uint64_t frame,
+                             const uint8_t *bytes)
+{
+    if (layout->frame_generator != PYTHON_NO_FIELD)
+        return load_u64(bytes + layout->frame_generator);
+    return bytes[layout->frame_owner] == FRAME_OWNED_BY_GENERATOR ? frame - layout->generator_frame
+                                                                  : 0;
 }
 
 enum python_unwind_result python_top_frame(const struct python_layout *layout,
@@ -52,6 +64,7 @@ enum python_unwind_result python_unwind(const struct python_layout *layout,
             struct python_frame *f = &frames[count++];
             f->address = frame;
             f->code = load_u64(bytes + layout->frame_code) & ~(uint64_t)layout->pointer_tag_mask;
+            f->generator = generator_of(layout, frame, bytes);
             f->tlbc = 0;
             if (is_ip_wide) {
                 f->ip = load_u64(bytes + layout->frame_ip);

@@ -8,13 +8,14 @@
 #include "collector/python/layout.h"
 #include "collector/python/memory_reader.h"
 
-enum { PYTHON_MAX_DEPTH = 16384 };
+enum { PYTHON_MAX_DEPTH = 65536 };
 
 struct python_frame {
     uint64_t address;
-    uint64_t code; /* address of the code object */
-    uint64_t ip;   /* as the layout's `ip` says */
-    uint32_t tlbc; /* free-threaded builds: which copy of the bytecode; else 0 */
+    uint64_t code;      /* address of the code object */
+    uint64_t ip;        /* as the layout's `ip` says */
+    uint64_t generator; /* address of the generator or coroutine it belongs to; 0 = none */
+    uint32_t tlbc;      /* free-threaded builds: which copy of the bytecode; else 0 */
 };
 
 enum python_unwind_result {

@@ -115,6 +115,10 @@ static bool add_place(struct code_table *t, const struct memory_reader *reader,
 bool code_table_frame(struct code_table *t, const struct memory_reader *reader,
                       const struct python_frame *f, uint32_t *frame)
 {
+    if (f->code == 0) { /* a mark, see tasks.h */
+        *frame = (uint32_t)f->ip;
+        return true;
+    }
     uint64_t key = t->layout->ip == PYTHON_IP_POINTER ? f->ip : f->code ^ f->ip << 44;
     for (uint32_t *known; (known = map_find(&t->by_ip, key)); key++) {
         struct code_place *place = &t->places[*known];

@@ -14,6 +14,7 @@ enum { DUMP_TRIES = 50, DUMP_ROWS = 8192 };
 struct dump {
     struct sampled_process *process;
     struct stack_table stacks;
+    struct task_names tasks;
     struct rows rows;
     struct sampler_options options;
     struct sampler_stats stats;
@@ -158,12 +159,14 @@ enum status sampler_dump(pid_t pid, bool json, struct buf *out, struct error *er
                          found.reason[0] ? found.reason : "its Python is still starting");
 
     struct target_process info = {.pid = pid, .python = found.python};
+    task_names_init(&d.tasks, &d.stacks);
     d.sampling = (struct sampling){
         .options = &d.options,
         .stacks = &d.stacks,
         .rows = &d.rows,
         .stats = &d.stats,
-        .frames = calloc(PYTHON_MAX_DEPTH, sizeof(*d.sampling.frames)),
+        .tasks = &d.tasks,
+        .frames = calloc(PYTHON_MAX_DEPTH + 1, sizeof(*d.sampling.frames)),
         .cpu_every_ns = UINT64_MAX,
     };
     if (d.sampling.frames && rows_init(&d.rows, DUMP_ROWS) && stack_table_init(&d.stacks) &&
@@ -177,6 +180,7 @@ enum status sampler_dump(pid_t pid, bool json, struct buf *out, struct error *er
         st = error_set(err, STATUS_NO_MEMORY, "no memory for the stacks");
     }
     process_close(d.process);
+    task_names_deinit(&d.tasks);
     stack_table_deinit(&d.stacks);
     rows_deinit(&d.rows);
     free(d.sampling.frames);

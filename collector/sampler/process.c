@@ -286,6 +286,13 @@ static void take_result(struct sampled_process *p, struct sampling *s, struct sa
     struct memory_reader reader = target_memory_reader(&p->memory);
     switch (result) {
     case READING_OK:
+        tasks_mark(&p->tasks, s->tasks, &t->task,
+                   &(struct task_place){.pid = p->pid,
+                                        .layout = &p->python.layout,
+                                        .memory = &p->memory,
+                                        .interp = t->interp,
+                                        .tstate = t->reading.tstate},
+                   s->now_ns, s->frames, &len);
         if (thread_intern(t, &p->codes, &reader, s->frames, len, &node))
             add_row(s, p, t, node, state_of(p, t) | (is_stopped ? WIRE_STOPPED_TO_READ : 0U));
         else

@@ -18,7 +18,8 @@ struct sampling {
     struct stack_table *stacks;
     struct rows *rows;
     struct sampler_stats *stats;
-    struct python_frame *frames; /* PYTHON_MAX_DEPTH of them */
+    struct task_names *tasks;
+    struct python_frame *frames; /* PYTHON_MAX_DEPTH of them, and room for a mark */
     uint64_t now_ns;
     uint64_t cpu_every_ns;   /* schedstat is not read more often than this */
     uint64_t stop_budget_ns; /* left for stops; spent as they happen */
@@ -31,6 +32,7 @@ struct sampled_process {
     struct target_python python;
     struct target_memory memory;
     struct code_table codes;
+    struct task_finder tasks;
     uint32_t stream_process;
     bool is_gone; /* its memory cannot be read any more */
 

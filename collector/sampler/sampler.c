@@ -37,6 +37,8 @@ struct sampler {
     struct sampler_stats stats;
     struct sampling sampling;
     struct stack_table stacks;
+    struct task_names tasks;
+    bool is_folding_said;
     struct rows rows;
     int64_t *values; /* the columns that the stream wants side by side */
     struct sampled_process **processes;
@@ -235,6 +237,13 @@ static void flush(struct sampler *s, uint64_t now)
     stream_samples(s->stream, s->set, len, s->rows.time_ns, s->rows.thread, s->rows.node,
                    s->rows.state, s->values);
     set_counters(s);
+    if (s->tasks.is_folded && !s->is_folding_said) {
+        s->is_folding_said = true;
+        stream_notice(
+            s->stream, 0, "tasks_folded",
+            "there are more asyncio tasks than can be shown by name: the others are shown "
+            "as Task-* and (other tasks)");
+    }
     stream_unlock(s->stream);
     s->rows.len = 0;
     s->flushed_ns = now;
@@ -393,6 +402,7 @@ static void free_sampler(struct sampler *s)
     free(s->values);
     free(s->sampling.frames);
     rows_deinit(&s->rows);
+    task_names_deinit(&s->tasks);
     stack_table_deinit(&s->stacks);
     pthread_mutex_destroy(&s->stats_lock);
     free(s);
@@ -415,12 +425,14 @@ enum status sampler_open(struct sampler **out, struct target *target, struct str
     atomic_init(&s->rate_hz, options->rate_hz);
     pthread_mutex_init(&s->stats_lock, NULL);
     s->values = calloc(2 * (size_t)ROWS_CAP, sizeof(*s->values));
+    task_names_init(&s->tasks, &s->stacks);
     s->sampling = (struct sampling){
         .options = &s->options,
         .stacks = &s->stacks,
         .rows = &s->rows,
         .stats = &s->stats,
-        .frames = calloc(PYTHON_MAX_DEPTH, sizeof(*s->sampling.frames)),
+        .tasks = &s->tasks,
+        .frames = calloc(PYTHON_MAX_DEPTH + 1, sizeof(*s->sampling.frames)),
         .cpu_every_ns = 1000000,
     };
     enum status st = STATUS_OK;

@@ -1,6 +1,7 @@
 #include "collector/sampler/stacks.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "collector/python/module.h"
 #include "common/base/array.h"
@@ -70,6 +71,18 @@ bool stack_table_function(struct stack_table *t, const char *name, size_t name_l
     return true;
 }
 
+bool stack_table_mark(struct stack_table *t, const char *name, size_t name_len, uint32_t kind,
+                      uint32_t *frame)
+{
+    /* No file is named so, nor begins a function at line 0. */
+    static const char *const files[] = {[WIRE_GC] = "<gc>", [WIRE_TASK] = "<asyncio>"};
+    uint32_t function;
+    if (!stack_table_function(t, name, name_len, files[kind], strlen(files[kind]), 0, &function))
+        return false;
+    t->functions[function].kind = kind;
+    return stack_table_frame(t, function, 0, frame);
+}
+
 bool stack_table_frame(struct stack_table *t, uint32_t function, uint32_t line, uint32_t *out)
 {
     uint64_t key = map_pair(function, line);
@@ -116,12 +129,13 @@ void stack_table_give(struct stack_table *t, struct stream *stream)
         size_t module_len;
         const char *module = python_module_of(strtab_text(&t->texts, f->file),
                                               strtab_len(&t->texts, f->file), &module_len);
+        bool is_mark = f->kind != WIRE_PYTHON;
         struct wire_function function = {
             .name = give_text(t, stream, f->name),
-            .file = give_text(t, stream, f->file),
+            .file = is_mark ? 0 : give_text(t, stream, f->file),
             .line = f->line,
             .module = stream_string(stream, module, module_len),
-            .kind = WIRE_PYTHON,
+            .kind = f->kind,
         };
         f->stream = stream_function(stream, &function);
     }

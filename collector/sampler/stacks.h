@@ -14,7 +14,7 @@
 struct stack_table {
     struct strtab texts;
     struct stack_function {
-        uint32_t name, file, line;
+        uint32_t name, file, line, kind;
         uint32_t stream;
     } * functions;
     struct stack_frame {
@@ -39,6 +39,9 @@ void stack_table_deinit(struct stack_table *t);
 /* Each adds when new; false when memory is short. */
 bool stack_table_function(struct stack_table *t, const char *name, size_t name_len,
                           const char *file, size_t file_len, uint32_t line, uint32_t *out);
+/* One that is no function of the program but says what its callees are part of. */
+bool stack_table_mark(struct stack_table *t, const char *name, size_t name_len, uint32_t kind,
+                      uint32_t *frame);
 bool stack_table_frame(struct stack_table *t, uint32_t function, uint32_t line, uint32_t *out);
 bool stack_table_node(struct stack_table *t, uint32_t parent, uint32_t frame, uint32_t *out);
 

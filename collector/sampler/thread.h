@@ -9,6 +9,7 @@
 #include "collector/sampler/codes.h"
 #include "collector/sampler/reading.h"
 #include "collector/sampler/rows.h"
+#include "collector/sampler/tasks.h"
 
 enum { THREAD_NAME_MAX = 64 };
 
@@ -41,6 +42,8 @@ struct sampled_thread {
 
     uint32_t last_row; /* of the rows not settled yet */
     uint64_t row_ns;   /* time of the row before; 0 = none */
+
+    struct task_view task; /* that it ran last */
 
     /* The last stack, outermost frame first, with the node up to each frame. */
     struct {

@@ -293,14 +293,56 @@ static void examine(pid_t pid, const struct image *image, struct python_found *o
     target_memory_deinit(&memory);
 }
 
+/* "" when it cannot be told. */
+static void read_executable(pid_t pid, char *out, size_t size)
+{
+    char link[64];
+    snprintf(link, sizeof(link), "/proc/%d/exe", (int)pid);
+    ssize_t len = readlink(link, out, size - 1);
+    out[len > 0 ? len : 0] = '\0';
+}
+
+static bool section_of(pid_t pid, const struct mapping *m, const char *section, uint64_t *address,
+                       uint64_t *size)
+{
+    int fd = open_mapping(pid, m);
+    struct elf elf = {0};
+    bool is_found = false;
+    if (fd >= 0 && elf_open(&elf, fd) == STATUS_OK) {
+        is_found = elf_section(&elf, section, address, size);
+        *address += m->begin - elf.load_address;
+        elf_close(&elf);
+    }
+    if (fd >= 0)
+        close(fd);
+    return is_found;
+}
+
+bool python_find_section(pid_t pid, const char *name, const char *section, uint64_t *address,
+                         uint64_t *size)
+{
+    char executable[PATH_TEXT_MAX];
+    read_executable(pid, executable, sizeof(executable));
+    struct buf maps;
+    buf_init(&maps, MAPS_MAX);
+    bool is_found = false;
+    if (process_read_file(pid, "maps", &maps)) {
+        char *text = (char *)maps.data;
+        struct mapping m;
+        while (!is_found && next_mapping(&text, &m)) {
+            if (strstr(base_name(m.path), name) || is_worth_opening(m.path, executable))
+                is_found = section_of(pid, &m, section, address, size);
+        }
+    }
+    buf_deinit(&maps);
+    return is_found;
+}
+
 void python_find(pid_t pid, struct python_found *out)
 {
     *out = (struct python_found){.state = TARGET_PYTHON_NONE};
     char executable[PATH_TEXT_MAX];
-    char link[64];
-    snprintf(link, sizeof(link), "/proc/%d/exe", (int)pid);
-    ssize_t len = readlink(link, executable, sizeof(executable) - 1);
-    executable[len > 0 ? len : 0] = '\0';
+    read_executable(pid, executable, sizeof(executable));
 
     struct buf maps;
     buf_init(&maps, MAPS_MAX);

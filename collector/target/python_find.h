@@ -2,6 +2,7 @@
 /* Finds the Python in a process: its runtime's address, its version, its layout. */
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "collector/target/target.h"
@@ -15,3 +16,8 @@ struct python_found {
 
 /* Looks once. LOOKING = there is, or may come, a Python that is not initialised yet. */
 void python_find(pid_t pid, struct python_found *out);
+
+/* Where the section `section` of a mapped file lies whose name contains `name` (then also of the
+ * program itself and its libpython, where the module may be built in); false when there is none. */
+bool python_find_section(pid_t pid, const char *name, const char *section, uint64_t *address,
+                         uint64_t *size);

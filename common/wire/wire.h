@@ -58,6 +58,8 @@ enum wire_function_kind {
     WIRE_GC,
     WIRE_IDLE,
     WIRE_SYNTHETIC,
+    WIRE_TASK,
+    WIRE_KINDS, /* how many there are */
 };
 
 struct wire_function {

@@ -221,6 +221,9 @@ int main(int argc, char **argv)
     }
     map_init(&t.by_stack);
     t.arena = arena_new();
+    if (!array_reserve(&t.strings, &t.strings_cap, 1))
+        abort();
+    t.strings[0] = (struct wire_bytes){0}; /* is never sent */
     size_t messages;
     while (target_update(target, 50) &&
            (duration <= 0 || (double)(clock_monotonic_ns() - begin) < duration * 1e9))

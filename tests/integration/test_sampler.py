@@ -128,6 +128,39 @@ class EveryPython(unittest.TestCase):
 
             self.each(check)
 
+    def test_a_task_stands_between_its_event_loop_and_its_coroutines(self):
+        def check(python, folder):
+            lines, _, _ = probe("--rate", 500, "--", python, HERE / "sampler_programs/tasks.py", 1.5, folder / "truth")
+            truth = json.loads((folder / "truth").read_text())
+            found, unmarked = collections.Counter(), 0
+            for line in lines:
+                names = [short(f) for f in line.frames]
+                outer = [i for i, name in enumerate(names) if name in ("alpha_outer", "beta_outer")]
+                if not outer:
+                    continue
+                at = outer[0]
+                task = line.frames[at - 1]
+                if task[1] or task[2]: # no mark: a frame of asyncio's
+                    unmarked += line.cpu
+                    continue
+                self.assertEqual(names[at - 2], "_run", "the event loop is above it")
+                # A name never stands over another task's coroutine.
+                self.assertEqual("älpha" in task[0], names[at] == "alpha_outer", names)
+                self.assertLess(names[at:].count("beta_outer") + names[at:].count("alpha_outer"), 2)
+                found["unnamed" if task[0].startswith("Task-") else task[0]] += line.cpu
+            truth = {name: seconds for name, seconds in truth.items() if name in found}
+            truth["unnamed"] = sum(s for name, s in json.loads((folder / "truth").read_text()).items()
+                                   if name.endswith("unnamed"))
+            self.assertEqual(set(found), {"älpha", "beta", "second älpha", "second beta", "unnamed"})
+            self.assertLess(unmarked, 0.05 * sum(found.values()), "only until asyncio is found")
+            samples = sum(line.samples for line in lines)
+            for name, seconds in truth.items():
+                wanted = seconds / sum(truth.values())
+                self.assertAlmostEqual(found[name] / sum(found.values()), wanted,
+                                       delta=0.03 + 4 * (wanted * (1 - wanted) / samples) ** 0.5, msg=name)
+
+        self.each(check)
+
     def test_children_are_followed_and_the_exit_status_is_passed_on(self):
         def check(python, _):
             lines, counters, _ = probe("--rate", 200, "--", python, HERE / "sampler_programs/children.py")

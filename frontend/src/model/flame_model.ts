@@ -4,7 +4,9 @@ import {
   heatSlot,
   packageOf,
   shadeOf,
+  KINDS,
   SLOT_KINDS,
+  TASK,
   SLOT_ROOT,
   type ColourMode,
   type PackageColours,
@@ -108,7 +110,7 @@ export class FlameModel {
     const weights = new Map<string, number>();
     for (let fn = 0; fn < sums.length; fn++) {
       const name = this.packages[fn] as string;
-      if (this.kind(fn) !== 6) weights.set(name, (weights.get(name) ?? 0) + (sums[fn] as number));
+      if (this.kind(fn) < 6) weights.set(name, (weights.get(name) ?? 0) + (sums[fn] as number));
     }
     return weights;
   }
@@ -124,9 +126,10 @@ export class FlameModel {
     for (let fn = 0; fn < count; fn++) {
       let slot: number;
       if (fn === root) slot = SLOT_ROOT;
-      else if (mode === "kind") slot = SLOT_KINDS + Math.min(this.kind(fn), 6);
+      else if (mode === "kind") slot = SLOT_KINDS + Math.min(this.kind(fn), KINDS.length - 1);
       else if (mode === "self") slot = heatSlot(hottest ? (self[fn] as number) / hottest : 0);
       else if (this.kind(fn) === 6) slot = SLOT_ROOT;
+      else if (this.kind(fn) === TASK) slot = SLOT_KINDS + TASK;
       else slot = colours.slotOf(this.packages[fn] as string);
       const shade = mode === "self" || fn === root ? 0 : shadeOf(this.name(fn));
       slots[fn] = slot * SHADES + shade;

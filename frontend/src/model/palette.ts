@@ -14,7 +14,11 @@ export const KINDS = [
   "garbage collector",
   "idle",
   "synthetic",
+  "task",
 ] as const;
+
+/** An asyncio task by its name: what it calls are its coroutines. */
+export const TASK = KINDS.indexOf("task");
 
 /** Slots of the palette, in the order they are given away; see styles/tokens.css. */
 export const PACKAGE_SLOTS = 10;

@@ -41,7 +41,7 @@ const SLOT_TOKENS = [
   ...Array.from({ length: PACKAGE_SLOTS }, (_, i) => `--hue-${i}`),
   "--hue-other",
   "--hue-root",
-  ...["python", "native", "builtin", "kernel", "gc", "idle", "synthetic"].slice(0, KINDS.length).map((k) => `--kind-${k}`),
+  ...["python", "native", "builtin", "kernel", "gc", "idle", "synthetic", "task"].slice(0, KINDS.length).map((k) => `--kind-${k}`),
   ...Array.from({ length: HEAT_STEPS }, (_, i) => `--heat-${i}`),
 ];
 const DIMMED = 0.84;

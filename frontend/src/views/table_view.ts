@@ -1,7 +1,7 @@
 import { safeName } from "../canvas/text";
 import { cssOf, pixel } from "../canvas/colours";
 import { formatCount } from "../model/format";
-import { packageOf, SLOT_KINDS } from "../model/palette";
+import { KINDS, packageOf, SLOT_KINDS } from "../model/palette";
 import { barShare, columnsOf, defaultSort, orderRows, parseSort, printSort, toCsv, type Column, type Sort } from "../model/table";
 import { copyText, el, fill, frameGate, icon, onResize, saveFile } from "../widgets/dom";
 import { stateCard, toast } from "../widgets/notice";
@@ -204,7 +204,7 @@ export class TableView implements View {
     const c = (shared.table as NonNullable<Shared["table"]>).columns;
     const slot =
       shared.state.colour === "kind"
-        ? SLOT_KINDS + Math.min(c.kind[row] ?? 0, 6)
+        ? SLOT_KINDS + Math.min(c.kind[row] ?? 0, KINDS.length - 1)
         : shared.colours.slotOf(
             packageOf({ name: c.name[row] ?? "", file: c.file[row] ?? "", module: c.module[row] ?? "", kind: c.kind[row] ?? 0 }),
           );

@@ -13,9 +13,9 @@ static void make_offsets(uint64_t *words, uint32_t version)
     memcpy(words, "xdebugpy", 8);
     words[1] = version;
     words[2] = 0;
-    static const uint8_t sizes_313[] = {3, 6, 19, 28, 34, 44, 46, 50, 56, 61, 64, 67, 71};
-    static const uint8_t sizes_314[] = {3, 6, 22, 31, 39, 50, 52, 56, 66, 71, 74, 77, 81};
-    static const uint8_t sizes_315[] = {3, 6, 22, 39, 47, 58, 60, 68, 78, 83, 86, 89, 94};
+    static const uint8_t sizes_313[] = {3, 6, 19, 28, 34, 44, 46, 50, 56, 61, 64, 67, 71, 71};
+    static const uint8_t sizes_314[] = {3, 6, 22, 31, 39, 50, 52, 56, 66, 71, 74, 77, 81, 83};
+    static const uint8_t sizes_315[] = {3, 6, 22, 39, 47, 58, 60, 68, 78, 83, 86, 89, 94, 99};
     const uint8_t *sizes = (version >> 16 & 255) == 13   ? sizes_313
                            : (version >> 16 & 255) == 14 ? sizes_314
                                                          : sizes_315;
@@ -56,6 +56,8 @@ Test(python_layout, later_versions_are_read_from_their_debug_offsets)
         cr_expect_eq(layout.code_bytecode, minor == 13 ? 8 * 43 : minor == 14 ? 8 * 48 : 8 * 56);
         cr_expect_eq(layout.tstate_base_frame, minor == 15 ? 8 * 27 : PYTHON_NO_FIELD);
         cr_expect_eq(layout.tstate_chunk_top, layout.tstate_chunk + 8);
+        cr_expect_eq(layout.generator_frame, minor == 13 ? 72 : minor == 14 ? 8 * 85 : 8 * 101);
+        cr_expect_eq(layout.task_coroutine, minor == 13 ? 120 : PYTHON_NO_FIELD);
     }
 }
 
@@ -79,6 +81,8 @@ Test(python_layout, the_words_of_3_15_are_where_its_header_has_them)
     cr_expect_eq(layout.tstate_native_thread_id, 180);
     cr_expect_eq(layout.tstate_chunk, 248);
     cr_expect_eq(layout.tstate_holds_gil, 36);
+    cr_expect_eq(layout.tstate_exception, 136);
+    cr_expect_eq(layout.tstate_exc_info, 144);
 }
 
 Test(python_layout, versions_it_does_not_know_are_refused)

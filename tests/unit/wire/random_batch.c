@@ -151,7 +151,7 @@ static void make_tables(struct random_stream *r, struct wire_batch *b)
     for (size_t i = 0; i < b->functions_len; i++)
         functions[i] = (struct wire_function){
             random_below(r, r->strings), random_below(r, r->strings), (uint32_t)any_size(r),
-            one_in(r, 2) ? 0 : random_below(r, r->strings), random_below(r, WIRE_SYNTHETIC + 1)};
+            one_in(r, 2) ? 0 : random_below(r, r->strings), random_below(r, WIRE_KINDS)};
     b->functions = functions;
     r->functions += (uint32_t)b->functions_len;
 
