@@ -47,11 +47,12 @@ static uint32_t stack_of[MAX_ROWS];
 static uint32_t make_rows(struct batches *b, uint32_t known)
 {
     uint32_t rows = b->rows < MAX_ROWS ? b->rows : MAX_ROWS;
+    uint32_t threads = b->threads ? b->threads : 1;
     for (uint32_t i = 0; i < rows; i++) {
         uint64_t r = next_random(b);
         uint32_t choice = r % 4 != 0 && known > HOT_STACKS ? HOT_STACKS : known;
-        time_ns[i] = (b->seq * rows + i) / b->threads * b->interval_ns;
-        thread_of[i] = i % b->threads;
+        time_ns[i] = (b->seq * rows + i) / threads * b->interval_ns;
+        thread_of[i] = i % threads;
         stack_of[i] = (uint32_t)(r / 8 % choice) + 1;
     }
     return rows;

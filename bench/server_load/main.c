@@ -356,15 +356,15 @@ static void make_load(struct load *l)
     l->plan.rows = p->rate_hz ? (per_batch ? per_batch : 1) : p->rows;
     l->collectors = calloc(p->collectors + 1, sizeof(*l->collectors));
     l->viewers = calloc(p->viewers + 1, sizeof(*l->viewers));
-    if (!l->collectors || !l->viewers || p->collectors == 0)
-        fail("no memory, or no collector");
+    if (!l->collectors || !l->viewers)
+        fail("no memory");
     buf_init(&l->scratch, 0);
     l->begin_ns = clock_monotonic_ns();
     for (uint32_t i = 0; i < p->collectors; i++) {
         struct collector *c = &l->collectors[i];
         if (!ident_random(c->id, IDENT_CHARS))
             fail("no random numbers");
-        c->due_ns = l->begin_ns + (uint64_t)i * SPREAD_MS * 1000000 / p->collectors;
+        c->due_ns = l->begin_ns + (uint64_t)i * SPREAD_MS * 1000000 / (p->collectors + 1);
         c->batches = (struct batches){.threads = THREADS,
                                       .rows = l->plan.rows,
                                       .interval_ns = second_ns / (p->rate_hz ? p->rate_hz : 1000),
@@ -427,8 +427,8 @@ int main(int argc, char **argv)
         fail("PORT COLLECTORS VIEWERS SECONDS RATE_HZ WINDOW ROWS");
     struct load l = {.plan = {(uint16_t)number(argv[1]), number(argv[2]), number(argv[3]),
                               number(argv[4]), number(argv[5]), number(argv[6]), number(argv[7])}};
-    if (l.plan.window >= MAX_WINDOW)
-        fail("WINDOW is below 64");
+    if (l.plan.window >= MAX_WINDOW || l.plan.collectors == 0)
+        fail("WINDOW is below 64, and COLLECTORS are at least one");
     struct rlimit files;
     if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
         files.rlim_cur = files.rlim_max;
@@ -447,5 +447,7 @@ int main(int argc, char **argv)
         wait_a_moment(&l, &waiting);
     }
     print_all(&l, l.plan.seconds);
+    free(waiting.polls);
+    free((void *)waiting.peers);
     return 0;
 }
