@@ -11,7 +11,7 @@ DEV     := build/dev
 QUIET   := $$([ -t 1 ] || echo -- --quiet)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build dev probes run test test-quick bench fuzz fmt lint package install clean screenshots
+.PHONY: help setup build dev probes run test test-quick bench fuzz fmt lint package test-package install clean screenshots
 
 help: ## this list
 	@echo "Heliograph: a live profiler for Python. Two commands to know:"
@@ -89,6 +89,10 @@ screenshots: build ## the README's pictures, from a real profile
 package: build ## a .deb under build/
 	@.ci/setup.sh package
 	@cd $(RELEASE) && cpack -G DEB -B ..
+
+test-package: build ## the .deb and the Dockerfile's steps in bare Debians (root, debootstrap)
+	@.ci/setup.sh chroot
+	@HELIOGRAPH_RELEASE=$(RELEASE) python3 -m unittest discover -v -s tests/packaging -p 'test_*.py'
 
 install: build ## into PREFIX (/usr/local)
 	@cmake --install $(RELEASE) --prefix $(PREFIX)

@@ -3,7 +3,7 @@
 # installs nothing.
 #   .ci/setup.sh build          compilers, libraries, node
 #   .ci/setup.sh test           that, and what the tests use
-#   .ci/setup.sh lint|bench|fuzz|package
+#   .ci/setup.sh lint|bench|fuzz|package|chroot
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -16,6 +16,7 @@ lint=(clang-format-14 clang-tidy-14)
 fuzz=(clang libclang-rt-14-dev)
 bench=(python3-venv)
 package=(dpkg-dev fakeroot file)
+chroot=(dpkg-dev fakeroot file debootstrap)
 
 what=${1:-build}
 packages=("${build[@]}")
@@ -26,7 +27,8 @@ case $what in
     fuzz) packages+=("${test[@]}" "${fuzz[@]}") ;;
     bench) packages+=("${test[@]}" "${bench[@]}") ;;
     package) packages+=("${package[@]}") ;;
-    *) echo "usage: .ci/setup.sh build|test|lint|fuzz|bench|package" >&2; exit 2 ;;
+    chroot) packages+=("${chroot[@]}") ;;
+    *) echo "usage: .ci/setup.sh build|test|lint|fuzz|bench|package|chroot" >&2; exit 2 ;;
 esac
 
 # Any node from 18 up will do; Debian's own is asked for only when there is none.
