@@ -1,8 +1,9 @@
-// Bundles the page and, when asked, writes it as C for the program to carry (backend/http/assets.h).
+// Bundles the page and, when asked, writes it as C for the program to carry (backend/assets/assets.h).
 //
-//   node build.mjs --out DIR [--modules DIR] [--c FILE] [--dev]
+//   node build.mjs --out DIR [--modules DIR] [--c FILE] [--wasm FILE] [--dev]
 //
 // --modules: the folder whose node_modules has esbuild; this folder when not said.
+// --wasm: what answers the page's questions where there is no server; makes the saved page.
 
 import { createHash } from "node:crypto";
 import { mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
@@ -20,11 +21,12 @@ const { values: options } = parseArgs({
     out: { type: "string" },
     modules: { type: "string", default: here },
     c: { type: "string" },
+    wasm: { type: "string" },
     dev: { type: "boolean", default: false },
   },
 });
 if (!options.out) {
-  console.error("usage: node build.mjs --out DIR [--modules DIR] [--c FILE] [--dev]");
+  console.error("usage: node build.mjs --out DIR [--modules DIR] [--c FILE] [--wasm FILE] [--dev]");
   process.exit(2);
 }
 
@@ -96,9 +98,40 @@ for (const { path, bytes } of assets) {
   mkdirSync(dirname(file), { recursive: true });
   writeFileSync(file, bytes);
 }
+const saved = options.wasm ? [savedPage(readFileSync(options.wasm))] : [];
 if (options.c) {
   mkdirSync(dirname(options.c), { recursive: true });
-  writeFileSync(options.c, writeAssets(assets));
+  writeFileSync(options.c, writeAssets([...assets, ...saved]));
+}
+
+/**
+ * The page as one file with a place for a profile (backend/formats/html.c fills it). Its policy
+ * lets this very script and style run and nothing be asked of anybody.
+ */
+function savedPage(wasm) {
+  const script = String(sources.get("app.js"));
+  const style = String(sources.get("app.css"));
+  if (/<\/script/i.test(script) || /<\/style/i.test(style)) throw new Error("an end tag inside the page's own code");
+  const pin = (text) => `'sha256-${createHash("sha256").update(text).digest("base64")}'`;
+  const policy = `default-src 'none'; script-src ${pin(script)} 'wasm-unsafe-eval'; style-src ${pin(style)}; img-src data: blob:; base-uri 'none'; form-action 'none'`;
+  const base64 = (bytes) => Buffer.from(bytes).toString("base64");
+  const text = [
+    '<!doctype html><html lang="en" data-heliograph="saved">',
+    '<head><meta charset="utf-8">',
+    `<meta http-equiv="Content-Security-Policy" content="${policy}">`,
+    '<meta name="viewport" content="width=device-width, initial-scale=1">',
+    '<meta name="color-scheme" content="light dark"><meta name="referrer" content="no-referrer">',
+    "<title>Heliograph</title>",
+    `<link rel="icon" href="data:image/svg+xml;base64,${base64(sources.get("icon.svg"))}">`,
+    `<style>${style}</style>`,
+    // It runs when all is parsed; standing first, it can say so when the file was cut.
+    `<script type="module">${script}</script>`,
+    // In the head: the page fills the body before it looks for them.
+    `<script type="application/gzip" id="heliograph-code">${base64(gzipSync(wasm, { level: 9 }))}</script>`,
+    '<script type="application/gzip" id="heliograph-data">@data@</script></head><body>',
+    "<noscript>This page draws a profile and needs JavaScript for it. Without: heliograph report FILE</noscript></body></html>\n",
+  ].join("\n");
+  return { path: "saved page", type: TYPES[".html"], bytes: Buffer.from(text), gzip: null, etag: "", isImmutable: false };
 }
 
 const sum = (pick) => assets.reduce((total, a) => total + pick(a), 0);

@@ -1,4 +1,4 @@
-// Writes files as C: the implementation of backend/http/assets.h.
+// Writes files as C: the implementation of backend/assets/assets.h.
 
 const WIDTH = 24;
 
@@ -27,7 +27,7 @@ export function writeAssets(assets) {
     );
   });
   return `/* Made by frontend/build.mjs; changes here are lost. */
-#include "backend/http/assets.h"
+#include "backend/assets/assets.h"
 
 #include <string.h>
 

@@ -32,13 +32,15 @@ ALLOWED = {
     "collector/agent": PYTHON | {"collector/ring", "collector/agent"},
     "collector/heap": TARGET | STREAM | {"collector/ring", "collector/heap"},
     "backend/model": MODEL,
-    "backend/formats": MODEL | {"backend/formats"},
+    "backend/assets": set(),
+    "backend/formats": MODEL | {"backend/assets", "backend/formats"},
     "backend/store": MODEL | {"backend/store"},
     "backend/ingest": MODEL | {"backend/store", "backend/ingest"},
     "backend/query": MODEL | {"backend/store", "backend/query"},
-    "backend/http": BASE | {"backend/http"},
+    "backend/saved": MODEL | {"backend/formats", "backend/query", "backend/saved"},
+    "backend/http": BASE | {"backend/assets", "backend/http"},
     "backend/api": MODEL
-    | {"backend/store", "backend/ingest", "backend/query", "backend/http", "backend/formats", "backend/api"},
+    | {"backend/store", "backend/ingest", "backend/query", "backend/assets", "backend/http", "backend/formats", "backend/api"},
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.M)
 

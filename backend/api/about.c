@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "backend/api/inside.h"
-#include "backend/http/assets.h"
+#include "backend/assets/assets.h"
 #include "common/base/clock.h"
 
 /* ---- page ---- */

@@ -2,11 +2,12 @@
  * common/wire/heliograph.proto), each behind its length in four bytes, little endian. A file cut
  * by a crash loads up to its last whole message. */
 
+#include "backend/formats/heliograph.h"
+
 #include <stdio.h>
 #include <string.h>
 
 #include "backend/formats/fill.h"
-#include "backend/formats/format.h"
 #include "backend/model/apply.h"
 #include "common/base/arena.h"
 #include "common/wire/wire.h"
@@ -121,6 +122,29 @@ static enum status write_heliograph(const struct profile *p, struct buf *out, st
     return st == STATUS_OK
                ? st
                : error_set(err, st, "the profile could not be written (%s)", status_name(st));
+}
+
+/* ---- the same inside something else ---- */
+
+struct pieces {
+    heliograph_put_fn put;
+    void *ctx;
+};
+
+static enum status put_piece(void *ctx, const uint8_t *message, size_t len)
+{
+    const struct pieces *p = ctx;
+    const uint8_t size[4] = {(uint8_t)len, (uint8_t)(len >> 8), (uint8_t)(len >> 16),
+                             (uint8_t)(len >> 24)};
+    enum status st = p->put(p->ctx, size, sizeof(size));
+    return st == STATUS_OK ? p->put(p->ctx, message, len) : st;
+}
+
+enum status heliograph_write_plain(const struct profile *p, heliograph_put_fn put, void *ctx)
+{
+    struct pieces pieces = {.put = put, .ctx = ctx};
+    enum status st = put(ctx, MAGIC, MAGIC_LEN);
+    return st == STATUS_OK ? apply_emit_plain(p, "", put_piece, &pieces) : st;
 }
 
 const struct format format_heliograph = {

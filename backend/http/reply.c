@@ -4,7 +4,7 @@
 #include <strings.h>
 #include <zlib.h>
 
-#include "backend/http/assets.h"
+#include "backend/assets/assets.h"
 #include "backend/http/inside.h"
 #include "common/base/ident.h"
 #include "common/base/json_out.h"

@@ -61,7 +61,7 @@ bool http_log_in(struct http_request *r, const char *token);
 /* 303, without a body. `path` is ours. */
 void http_redirect(struct http_request *r, const char *path);
 
-/* The asset of this path (backend/http/assets.h), or 404. */
+/* The asset of this path (backend/assets/assets.h), or 404. */
 void http_reply_asset(struct http_request *r, const char *path);
 
 /* HTTP's number for a status: 400, 401, 404, 409, 413, 422, ... */

@@ -20,3 +20,6 @@ enum status apply_batch(struct profile *p, const struct wire_batch *batch, struc
  * enters the store, and how a .heliograph file is written. `put` gets encoded ToServer messages. */
 typedef enum status (*apply_put_fn)(void *ctx, const uint8_t *message, size_t len);
 enum status apply_emit(const struct profile *p, const char *session, apply_put_fn put, void *ctx);
+/* The same without zstd, for a reader that has none (a saved page). */
+enum status apply_emit_plain(const struct profile *p, const char *session, apply_put_fn put,
+                             void *ctx);

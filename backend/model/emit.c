@@ -44,7 +44,8 @@ enum status emit_flush(struct emitter *e)
     if (e->is_empty)
         return STATUS_OK;
     buf_clear(&e->message);
-    enum status st = put_message(e, wire_encode_batch(&e->message, &e->batch));
+    enum status st = put_message(e, e->is_plain ? wire_encode_batch_plain(&e->message, &e->batch)
+                                                : wire_encode_batch(&e->message, &e->batch));
     if (st != STATUS_OK)
         return st;
     e->seq++;
@@ -324,9 +325,9 @@ static enum status emit_bye(struct emitter *e)
     return put_message(e, wire_encode_bye(&e->message, &bye));
 }
 
-enum status apply_emit(const struct profile *p, const char *session, apply_put_fn put, void *ctx)
+static enum status emit_all(struct emitter e, const char *session)
 {
-    struct emitter e = {.p = p, .put = put, .ctx = ctx};
+    const struct profile *p = e.p;
     buf_init(&e.message, 0);
     e.wire_string = calloc(p->tables.strings.len, sizeof(*e.wire_string));
     enum status st = e.wire_string ? begin_batch(&e) : STATUS_NO_MEMORY;
@@ -346,4 +347,15 @@ enum status apply_emit(const struct profile *p, const char *session, apply_put_f
     arena_free(e.arena);
     buf_deinit(&e.message);
     return st;
+}
+
+enum status apply_emit(const struct profile *p, const char *session, apply_put_fn put, void *ctx)
+{
+    return emit_all((struct emitter){.p = p, .put = put, .ctx = ctx}, session);
+}
+
+enum status apply_emit_plain(const struct profile *p, const char *session, apply_put_fn put,
+                             void *ctx)
+{
+    return emit_all((struct emitter){.p = p, .put = put, .ctx = ctx, .is_plain = true}, session);
 }

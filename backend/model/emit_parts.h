@@ -15,6 +15,7 @@ struct emitter {
     const struct profile *p;
     apply_put_fn put;
     void *ctx;
+    bool is_plain; /* no zstd */
     struct buf message;
     uint32_t *wire_string; /* the number on the wire of each string that rows refer to */
     uint64_t seq;

@@ -1,11 +1,13 @@
+import { isSavedPage } from "./api/saved";
 import "./state/theme";
 import { LibraryPage } from "./views/library_page";
-import { openProfile } from "./views/profile_page";
+import { openProfile, openSaved } from "./views/profile_page";
 import { el, fill } from "./widgets/dom";
 import { stateCard } from "./widgets/notice";
 
 const profile = /^\/p\/([^/]+)\/?$/.exec(location.pathname);
-if (profile?.[1]) void openProfile(decodeURIComponent(profile[1]));
+if (isSavedPage()) void openSaved();
+else if (profile?.[1]) void openProfile(decodeURIComponent(profile[1]));
 else if (location.pathname === "/") new LibraryPage();
 else
   fill(

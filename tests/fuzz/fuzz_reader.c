@@ -2,6 +2,7 @@
  * through every writer. */
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "backend/formats/format.h"
 
@@ -37,7 +38,9 @@ static void write_all(const struct profile *p)
 {
     enum { LIMIT = 1 << 20 };
     for (const struct format *f = format_all(); f->name; f++) {
-        if (!f->write)
+        /* The page around a .heliograph file is the same each time, and large. */
+        bool is_page = strcmp(f->name, "html") == 0 && strcmp(FUZZ_FORMAT, "html") != 0;
+        if (!f->write || is_page)
             continue;
         struct buf out;
         struct buf lost;

@@ -149,6 +149,16 @@ export interface ProfileSource {
     signal?: AbortSignal,
   ): Promise<Activity>;
   exportUrl(format: string): string;
+  /** The whole profile, where there is no server to write files. */
+  readonly file?: Blob;
+}
+
+/** Who answers a question ("flame", "table", ...; "" = what the profile is). */
+export interface Answerer {
+  json<T>(question: string, query: URLSearchParams, signal?: AbortSignal): Promise<T>;
+  bytes(question: string, query: URLSearchParams, signal?: AbortSignal): Promise<ArrayBuffer>;
+  exportUrl(format: string): string;
+  readonly file?: Blob;
 }
 
 export function serverSource(id: string): ProfileSource {
@@ -156,31 +166,44 @@ export function serverSource(id: string): ProfileSource {
     const text = query.toString();
     return profilePath(id, question) + (text ? `?${text}` : "");
   };
+  return sourceOf(id, {
+    json: (question, query, signal) => askJson(path(question, query), signal),
+    async bytes(question, query, signal) {
+      const response = await ask(path(question, query), signal ? { signal } : {});
+      return response.arrayBuffer();
+    },
+    exportUrl: (format) => path("export", new URLSearchParams({ format })),
+  });
+}
+
+export function sourceOf(id: string, answerer: Answerer): ProfileSource {
+  const { json, bytes } = answerer;
+  const none = new URLSearchParams();
   return {
     id,
-    profile: (signal) => askJson(profilePath(id), signal),
+    profile: (signal) => json("", none, signal),
     async flame(filter, options, signal) {
       const query = filterQuery(filter);
       if (options.invert) query.set("invert", "1");
       if (options.min > 0) query.set("min", String(options.min));
-      const response = await ask(path("flame", query), signal ? { signal } : {});
-      return decodeFlame(await response.arrayBuffer());
+      return decodeFlame(await bytes("flame", query, signal));
     },
-    table: (filter, signal) => askJson(path("table", filterQuery(filter)), signal),
+    table: (filter, signal) => json("table", filterQuery(filter), signal),
     callers(filter, fn, signal) {
       const query = filterQuery(filter);
       query.set("function", String(fn));
-      return askJson(path("callers", query), signal);
+      return json("callers", query, signal);
     },
     async lines(filter, fn, signal) {
       const query = filterQuery(filter);
       query.set("function", String(fn));
-      return (await askJson<{ lines: LineRow[] }>(path("lines", query), signal)).lines;
+      return (await json<{ lines: LineRow[] }>("lines", query, signal)).lines;
     },
     async source(fn, signal) {
       try {
-        return await askJson<SourceAnswer>(
-          path("source", new URLSearchParams({ function: String(fn) })),
+        return await json<SourceAnswer>(
+          "source",
+          new URLSearchParams({ function: String(fn) }),
           signal,
         );
       } catch (cause) {
@@ -194,16 +217,17 @@ export function serverSource(id: string): ProfileSource {
       if (process === "tree") query.set("process", "all");
       if (window.from !== null) query.set("from", String(window.from));
       if (window.to !== null) query.set("to", String(window.to));
-      return (await askJson<{ series: SeriesData[] }>(path("series", query), signal)).series;
+      return (await json<{ series: SeriesData[] }>("series", query, signal)).series;
     },
     spans: async (signal) =>
-      (await askJson<{ spans: SpanData[] }>(path("spans", new URLSearchParams()), signal)).spans,
+      (await json<{ spans: SpanData[] }>("spans", none, signal)).spans,
     activity(buckets, window, signal) {
       const query = new URLSearchParams({ buckets: String(buckets) });
       if (window.from !== null) query.set("from", String(window.from));
       if (window.to !== null) query.set("to", String(window.to));
-      return askJson(path("activity", query), signal);
+      return json("activity", query, signal);
     },
-    exportUrl: (format) => path("export", new URLSearchParams({ format })),
+    exportUrl: answerer.exportUrl,
+    ...(answerer.file ? { file: answerer.file } : {}),
   };
 }

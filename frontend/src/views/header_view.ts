@@ -1,3 +1,4 @@
+import { isSavedPage } from "../api/saved";
 import type { Connection } from "../api/live";
 import type { Profile, ValueInfo } from "../api/types";
 import { safeName } from "../canvas/text";
@@ -42,6 +43,7 @@ export class HeaderView implements View {
   constructor(private readonly actions: HeaderActions) {
     const share = el("button", { class: "button", type: "button", title: "Copy a link to exactly this view", "aria-label": "Share: copy a link to exactly this view" }, icon("share"), el("span", { class: "text" }, "Share"));
     share.addEventListener("click", () => void this.share());
+    share.hidden = isSavedPage(); // the address is a file on this machine
     const exporter = el("button", { class: "button quiet wide", type: "button", "aria-haspopup": "menu" }, icon("download"), "Export");
     exporter.addEventListener("click", () => {
       const box = exporter.getBoundingClientRect();
@@ -197,7 +199,9 @@ export class HeaderView implements View {
 
 export function logo(): HTMLElement {
   const source = document.querySelector<HTMLLinkElement>("link[rel=icon]")?.getAttribute("href") ?? "";
-  return el("a", { class: "logo", href: "/", title: "All profiles", "aria-label": "Heliograph: all profiles" }, el("img", { src: source, alt: "", width: 34, height: 34 }));
+  const picture = el("img", { src: source, alt: "", width: 34, height: 34 });
+  if (isSavedPage()) return el("span", { class: "logo", title: "Heliograph" }, picture);
+  return el("a", { class: "logo", href: "/", title: "All profiles", "aria-label": "Heliograph: all profiles" }, picture);
 }
 
 /** Light, dark, as the system: one button that steps through them. */

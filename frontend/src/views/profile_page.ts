@@ -1,5 +1,6 @@
 import { ApiError, serverSource, type ProfileSource } from "../api/client";
 import { followLive, type Connection } from "../api/live";
+import { isSavedPage, savedSource } from "../api/saved";
 import type { LiveMessage, Profile } from "../api/types";
 import { mixRgb, pixel, readTokens, SHADES, type Rgb } from "../canvas/colours";
 import { safeName } from "../canvas/text";
@@ -50,10 +51,17 @@ const SLOW_MS = 300;
 
 /** What the server writes, and the shapes it needs for it. */
 const EXPORTS: [format: string, label: string, shapes: string[]][] = [
+  ["html", "This page as one file (.html)", []],
   ["heliograph", "Whole profile (.heliograph)", []],
   ["folded", "Folded stacks", ["stacks", "call-graph"]],
+  ["speedscope", "speedscope", ["stacks", "call-graph"]],
+  ["pprof", "pprof", ["stacks", "call-graph"]],
   ["pstats", "pstats", ["stacks", "call-graph"]],
+  ["callgrind", "callgrind", ["stacks", "call-graph"]],
+  ["chrome-trace", "Chrome trace (Perfetto)", ["stacks", "series"]],
   ["mprof", "mprof data", ["series"]],
+  ["csv", "Tables as CSV", []],
+  ["json", "Everything as JSON", []],
 ];
 
 /** One profile: everything linked, everything in the address. */
@@ -309,8 +317,10 @@ export class ProfilePage {
   }
 
   private exportMenu(): MenuItem[] {
-    const { shapes } = this.shared.profile;
-    const items: MenuItem[] = EXPORTS.filter(
+    const { shapes, name } = this.shared.profile;
+    const { file } = this.source;
+    const whole = () => file && saveFile(`${safeName(name) || "profile"}.heliograph`, file);
+    const items: MenuItem[] = file ? [{ label: "Whole profile (.heliograph)", run: whole }] : EXPORTS.filter(
       ([, , needs]) => !needs.length || needs.some((shape) => shapes.includes(shape)),
     ).map(([format, label]) => ({ label, href: this.source.exportUrl(format) }));
     const picture = this.view?.view.picture?.();
@@ -395,18 +405,28 @@ function usualView(profile: Profile): ViewName {
   return has("series") ? "memory" : has("lines") ? "lines" : "sunburst";
 }
 
-/** Opens /p/ID; what stands in the way is said on a whole page. */
-export async function openProfile(id: string): Promise<void> {
+/** Opens /p/ID. */
+export function openProfile(id: string): Promise<void> {
+  return open(() => serverSource(id));
+}
+
+/** Opens the profile inside this very page. */
+export function openSaved(): Promise<void> {
+  return open(savedSource);
+}
+
+/** What stands in the way is said on a whole page. */
+async function open(find: () => ProfileSource | Promise<ProfileSource>): Promise<void> {
   fill(document.body, el("main", {}, stateCard("loading", "Opening the profile")));
-  const source = serverSource(id);
   try {
+    const source = await find();
     const early = askEarly(source, parseState(location.hash));
     new ProfilePage(source, await source.profile(), early);
   } catch (cause) {
     const isMissing = cause instanceof ApiError && cause.status === 404;
     const words = cause instanceof Error ? cause.message : "";
     const again = el("button", { class: "button main", type: "button" }, "Try again");
-    again.addEventListener("click", () => void openProfile(id));
+    again.addEventListener("click", () => void open(find));
     fill(
       document.body,
       el(
@@ -416,8 +436,8 @@ export async function openProfile(id: string): Promise<void> {
           "bad",
           isMissing ? "There is no such profile" : "The profile could not be opened",
           isMissing ? "It may have been deleted, or the address is not complete." : words,
-          isMissing ? "" : again,
-          el("p", {}, el("a", { href: "/" }, "All profiles")),
+          isMissing || isSavedPage() ? "" : again,
+          isSavedPage() ? "" : el("p", {}, el("a", { href: "/" }, "All profiles")),
         ),
       ),
     );

@@ -92,17 +92,31 @@ Test(json, holds_every_table_and_column, .init = begin, .fini = end)
     profile_free(p);
 }
 
-Test(html, is_one_file_without_scripts_or_raw_names, .init = begin, .fini = end)
+Test(html, is_the_page_with_the_profile_inside_and_no_name_outside, .init = begin, .fini = end)
 {
     struct profile *p = nasty();
     const char *html = written(p, "html");
-    cr_assert_null(strstr(html, "<script"));
-    cr_assert_null(strstr(html, "</script"));
-    cr_assert_null(strstr(html, "http://"));
-    cr_assert_null(strstr(html, "https://"));
-    cr_assert(strstr(html, "&lt;/script&gt;"));
-    cr_assert(strstr(html, "src=\"data:image/svg+xml;base64,PHN2Zy"));
-    cr_assert(strstr(html, "<th>self (s)</th>"));
+    cr_assert_null(strstr(html, "onload=x"));
+    cr_assert(strstr(html, "default-src 'none'"));
+    cr_assert_null(strstr(html, "src=\"http"));
+    cr_assert_null(strstr(html, "href=\"http"));
+    struct profile *again = load_text(html, &err);
+    cr_assert(again, "%s", err.text);
+    cr_assert_eq(total_of(again, 0, 0), total_of(p, 0, 0));
+    cr_assert_eq(again->tables.stacks_len, p->tables.stacks_len);
+    cr_assert_str_eq(text_at(again, again->name), text_at(p, p->name));
+    profile_free(again);
+    profile_free(p);
+}
+
+Test(html, refuses_a_page_cut_inside_its_profile, .init = begin, .fini = end)
+{
+    struct profile *p = nasty();
+    written(p, "html");
+    size_t data = (size_t)(strstr((const char *)out.data, "heliograph-data") - (char *)out.data);
+    cr_assert_null(load(out.data, data - 40, &err));
+    cr_assert(strstr(err.text, "before its profile"), "%s", err.text);
+    cr_assert_null(load(out.data, data + 60, &err));
     profile_free(p);
 }
 

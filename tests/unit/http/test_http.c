@@ -6,7 +6,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "backend/http/assets.h"
+#include "backend/assets/assets.h"
 #include "backend/http/inside.h"
 
 /* ---- a page of our own ---- */

@@ -16,3 +16,8 @@ struct asset {
 
 /* NULL when there is none of that path. */
 const struct asset *asset_find(const char *path);
+
+/* Not a path: the page with everything it needs inside, but for the profile, whose place in it is
+ * ASSET_DATA_MARK. No server gives it out. */
+#define ASSET_SAVED_PAGE "saved page"
+#define ASSET_DATA_MARK  "@data@"
