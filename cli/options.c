@@ -36,12 +36,14 @@ static const struct option_row *row_by_letter(const struct command *command, cha
 static void set_value(struct args *args, const struct option_row *row, const char *value)
 {
     args->values[row - args->command->options] = value;
-    if (strcmp(row->name, "tag") == 0) {
-        size_t n = 0;
-        while (args->tags[n])
-            n++;
-        args->tags[n] = value;
-    }
+    const char **list = strcmp(row->name, "tag") == 0    ? args->tags
+                        : strcmp(row->name, "span") == 0 ? args->spans
+                                                         : NULL;
+    if (!list)
+        return;
+    while (*list)
+        list++;
+    *list = value;
 }
 
 /* `--name`, `--name=value`, `--name value`, `--no-name`. Moves `*at` over a value of its own. */
@@ -140,8 +142,9 @@ enum status args_parse(struct args *out, const struct command *command, int argc
     struct args args = {.command = command};
     args.values = calloc(rows + 1, sizeof(*args.values));
     args.tags = calloc((size_t)argc + 1, sizeof(*args.tags));
+    args.spans = calloc((size_t)argc + 1, sizeof(*args.spans));
     args.words = calloc((size_t)argc + 1, sizeof(*args.words));
-    if (!args.values || !args.tags || !args.words) {
+    if (!args.values || !args.tags || !args.spans || !args.words) {
         args_deinit(&args);
         return error_set(err, STATUS_NO_MEMORY, "no memory for the command line");
     }
@@ -167,6 +170,7 @@ void args_deinit(struct args *args)
 {
     free(args->values);
     free(args->tags);
+    free(args->spans);
     free(args->words);
     *args = (struct args){0};
 }

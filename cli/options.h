@@ -35,6 +35,7 @@ struct args {
     const struct command *command;
     const char **values; /* one for each option row; NULL = absent, "" = flag given, "no" */
     const char **tags;   /* every --tag, NULL-ended */
+    const char **spans;  /* every --span, NULL-ended */
     int words_len;
     char **words;
 };

@@ -19,6 +19,7 @@ enum {
     MAX_TAGS = 64,
     MAX_ARGV = 256,
     MAX_WATCHED = 64,
+    MAX_SPAN_CHARS = 256,
     WELCOME_MS = 10000,
     LAST_ACK_MS = 15000,
 };
@@ -48,6 +49,25 @@ struct session {
     uint64_t cpu_at_start_ns;
 };
 
+/* Spans come from the samples of the stacks. */
+static enum status check_spans(const struct session_plan *plan, struct error *err)
+{
+    size_t len = 0;
+    for (; plan->spans[len]; len++) {
+        size_t chars = strlen(plan->spans[len]);
+        if (chars == 0 || chars > MAX_SPAN_CHARS)
+            return error_set(err, STATUS_USAGE,
+                             "--span takes MODULE.FUNCTION of 1 to %d characters, not \"%.40s\"",
+                             MAX_SPAN_CHARS, plan->spans[len]);
+    }
+    if (len > SAMPLER_SPANS_MAX)
+        return error_set(err, STATUS_USAGE, "at most %d --span", SAMPLER_SPANS_MAX);
+    if (len > 0 && plan->rate_hz <= 0)
+        return error_set(err, STATUS_USAGE,
+                         "--span sees functions in the samples, which --no-stacks leaves out");
+    return STATUS_OK;
+}
+
 enum status session_plan_read(struct session_plan *out, const struct args *args, struct error *err)
 {
     struct session_plan plan = {
@@ -56,6 +76,7 @@ enum status session_plan_read(struct session_plan *out, const struct args *args,
         .name = args_text(args, "name"),
         .save_path = args_text(args, "save"),
         .tags = args->tags,
+        .spans = args->spans,
         .rate_hz = 100,
         .mode = args_text(args, "mode"),
         .interval_s = 0.1,
@@ -83,6 +104,9 @@ enum status session_plan_read(struct session_plan *out, const struct args *args,
                          plan.memory);
     if (args_flag(args, "no-stacks", false))
         plan.rate_hz = 0;
+    st = check_spans(&plan, err);
+    if (st != STATUS_OK)
+        return st;
     *out = plan;
     return STATUS_OK;
 }
@@ -196,6 +220,7 @@ static enum status start_sampler(struct session *s, const struct session_plan *p
     struct sampler_options options = {
         .rate_hz = plan->rate_hz,
         .never_stop = plan->never_stop,
+        .spans = plan->spans && plan->spans[0] ? plan->spans : NULL,
         .mode = strcmp(plan->mode, "cpu") == 0   ? SAMPLER_CPU
                 : strcmp(plan->mode, "gil") == 0 ? SAMPLER_GIL
                                                  : SAMPLER_WALL,
@@ -374,6 +399,18 @@ bool session_is_stopped(const struct session *s)
     return atomic_load(&s->is_stopped);
 }
 
+/* A pattern that named nothing is most often a slip of the pen. */
+static void tell_spans(const struct session *s, const struct sampler_stats *stats)
+{
+    for (size_t i = 0; s->sampler && s->plan->spans && s->plan->spans[i]; i++) {
+        if (!(stats->spans_met >> i & 1))
+            log_warn("--span %s: no function of that name was seen in a sample", s->plan->spans[i]);
+    }
+    if (stats->spans_dropped)
+        log_warn("%llu calls more than %d of a function were not marked",
+                 (unsigned long long)stats->spans_dropped, SAMPLER_SPANS_EACH);
+}
+
 enum status session_close(struct session *s, int exit_status, const char *reason,
                           struct session_summary *summary, struct error *err)
 {
@@ -381,6 +418,7 @@ enum status session_close(struct session *s, int exit_status, const char *reason
     if (s->sampler)
         sampler_stats(s->sampler, &stats);
     session_update(s);
+    tell_spans(s, &stats);
     sampler_close(s->sampler);
     s->sampler = NULL;
     procstat_close(s->procstat);

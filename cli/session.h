@@ -16,12 +16,13 @@ struct session;
 struct session_plan {
     const char *server_url; /* NULL = none */
     const char *token, *name, *save_path;
-    const char *const *tags; /* "K=V", NULL-ended */
-    double rate_hz;          /* 0 = no stacks */
-    const char *mode;        /* "wall", "cpu", "gil" */
-    double interval_s;       /* of the memory series */
-    const char *memory;      /* "off", "sampled", "exact"; NULL = sampled if there is an agent */
-    uint64_t memory_every;   /* bytes between samples; 0 = the agent's own */
+    const char *const *tags;  /* "K=V", NULL-ended */
+    const char *const *spans; /* patterns of functions, NULL-ended */
+    double rate_hz;           /* 0 = no stacks */
+    const char *mode;         /* "wall", "cpu", "gil" */
+    double interval_s;        /* of the memory series */
+    const char *memory;       /* "off", "sampled", "exact"; NULL = sampled if there is an agent */
+    uint64_t memory_every;    /* bytes between samples; 0 = the agent's own */
     bool is_quiet, is_attached, never_stop;
     char *const *argv; /* what the profile is of */
     int argc;
@@ -40,6 +41,8 @@ struct session_plan {
          "wall", NULL},                                                                              \
         {"never-stop", 0,   NULL, "never pause a thread for a sample that changes while it is read", \
          NULL,         NULL},                                                                        \
+        {"span", 0,   "MODULE.FUNCTION", "mark when this function ran (globs; several times)",       \
+         NULL,   NULL},                                                                              \
         {"no-stacks", 0, NULL, "follow memory only", NULL, NULL},                                    \
         {"memory",  0,   "off|sampled|exact", "follow allocations (of a command that is started)",   \
          "sampled", NULL},                                                                           \

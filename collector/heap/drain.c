@@ -45,16 +45,27 @@ static void read_layout(struct heap_process *p, const struct ring_process *row)
     }
 }
 
+static const char *why_no_stacks(const struct heap_process *p, const struct ring_process *row)
+{
+    if (row->layout_result != PYTHON_LAYOUT_OK)
+        return python_layout_result_text((enum python_layout_result)row->layout_result);
+    if (row->python_len != sizeof(p->layout))
+        return "the agent in it is of another build than this collector";
+    if (!p->definitions)
+        return "the collector has no memory for its functions' names";
+    return "its Python is free-threaded";
+}
+
 static void announce(struct heap *h, struct heap_process *p, const struct ring_process *row)
 {
     stream_lock(h->stream);
     p->row = stream_process(h->stream, p->pid, row->parent_pid, "", 0);
     p->metric = stream_metric(h->stream, "heap", "bytes", true, p->row);
     p->metric_arenas = stream_metric(h->stream, "pymalloc_arenas", "bytes", true, p->row);
-    if (!p->has_layout) {
+    if (!p->has_layout || p->layout.is_free_threaded) {
         char text[160];
         snprintf(text, sizeof(text), "allocations of process %u have no stacks: %s", p->pid,
-                 python_layout_result_text((enum python_layout_result)row->layout_result));
+                 why_no_stacks(p, row));
         stream_notice(h->stream, 1, "heap_no_stacks", text);
     }
     stream_unlock(h->stream);

@@ -165,6 +165,9 @@ static void put_points(struct heap *h, uint64_t end_ns)
             stream_point(h->stream, p->metric_arenas, end_ns, (double)arenas);
         p->last_arenas = arenas;
     }
+    /* What the last process still had when it ended is the line's end, not nothing. */
+    if (h->active_len == 0)
+        return;
     if (h->total_peak > h->totals.in_use_bytes && h->total_peak > h->last_total)
         stream_point(h->stream, h->metric_total, h->total_peak_ns, (double)h->total_peak);
     if (h->totals.in_use_bytes != h->last_total)

@@ -17,6 +17,11 @@
 
 enum { BUILTIN_FIRST = 8, BUILTIN_LAST = 12 };
 
+/* struct gc_generation_stats generation_stats[3] stands right before `collecting`:
+ * Include/internal/pycore_pymem.h @v3.8.18, pycore_gc.h @v3.9.18 .. v3.13.0,
+ * pycore_interp_structs.h @v3.14.0 */
+enum { GC_STATS = 3 * 3 * 8 };
+
 /* What 3.8, 3.9 and 3.10 share. */
 #define FRAME_OBJECTS                                                                              \
     .interp_next = 0, .interp_threads_head = 8, .interp_gil = PYTHON_NO_FIELD,                     \
@@ -440,6 +445,8 @@ static enum python_layout_result from_debug_offsets(struct python_layout *out, u
     layout.attributes = version < 0x030e0000 && !layout.is_free_threaded ? PYTHON_ATTRIBUTES_INLINE
                                                                          : PYTHON_ATTRIBUTES_OTHER;
 
+    layout.gc_stats_before = version < 0x030f0000 ? GC_STATS : 0;
+
     *out = layout;
     return PYTHON_LAYOUT_OK;
 }
@@ -461,6 +468,7 @@ enum python_layout_result python_layout_init(struct python_layout *out, uint32_t
 
     *out = builtin[minor - BUILTIN_FIRST];
     out->version = version;
+    out->gc_stats_before = GC_STATS;
     return PYTHON_LAYOUT_OK;
 }
 

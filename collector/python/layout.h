@@ -58,6 +58,9 @@ struct python_layout {
     uint32_t interp_code_generation; /* changes when a code object is freed (3.14+) */
     uint16_t gil_last_holder, gil_locked;
     uint16_t runtime_gil; /* the struct itself, in the runtime (up to 3.11) */
+    /* The statistics of the three generations begin so many bytes before the flag `collecting`; 0 =
+     * they are elsewhere (3.15+). */
+    uint16_t gc_stats_before;
 
     /* PyThreadState. The frame is at tstate_frame, or behind tstate_cframe at cframe_frame. */
     uint16_t tstate_size;

@@ -138,6 +138,9 @@ static void drop_threads(struct sampled_process *p)
 {
     for (size_t i = 0; i < p->threads_len; i++) {
         if (p->threads[i]) {
+            struct span_place place = process_place(p, p->threads[i]);
+            if (p->spans)
+                spans_end(p->spans, &p->threads[i]->spans, &place);
             thread_deinit(p->threads[i]);
             free(p->threads[i]);
         }

@@ -112,8 +112,18 @@ static bool make_room(struct sampled_process *p, size_t iov_len, size_t bytes)
            array_reserve(&p->slice, &p->slice_cap, bytes);
 }
 
+/* Where the flag of a running collection is. The main interpreter stands for all; it is the last
+ * of the list. */
+static uint64_t gc_flag(const struct sampled_process *p)
+{
+    const struct python_layout *layout = &p->python.layout;
+    return layout->interp_gc_collecting != PYTHON_NO_FIELD
+               ? p->interps[p->interps_len - 1] + layout->interp_gc_collecting
+               : p->python.runtime + layout->runtime_gc_collecting;
+}
+
 /* Where to look whether threads came or went, who holds the GIL, and whether garbage is collected.
- * The first interpreter stands for all in the last question. */
+ */
 static size_t interp_iov(const struct sampled_process *p, struct iovec *iov, size_t *bytes)
 {
     const struct python_layout *layout = &p->python.layout;
@@ -126,11 +136,11 @@ static size_t interp_iov(const struct sampled_process *p, struct iovec *iov, siz
     }
     if (p->interps_len == 0)
         return 0;
-    uint64_t collecting = layout->interp_gc_collecting != PYTHON_NO_FIELD
-                              ? p->interps[0] + layout->interp_gc_collecting
-                              : p->python.runtime + layout->runtime_gc_collecting;
-    iov[len++] = (struct iovec){(void *)(uintptr_t)collecting, sizeof(int32_t)};
-    *bytes += sizeof(int32_t);
+    /* The statistics of the generations, where they are right before the flag, and the flag. */
+    size_t gc_bytes = layout->gc_stats_before + sizeof(int32_t);
+    iov[len++] =
+        (struct iovec){(void *)(uintptr_t)(gc_flag(p) - layout->gc_stats_before), gc_bytes};
+    *bytes += gc_bytes;
     if (p->gil != 0) {
         iov[len++] = (struct iovec){(void *)(uintptr_t)p->gil, GIL_BYTES};
         *bytes += GIL_BYTES;
@@ -145,7 +155,7 @@ static uint64_t load_u64(const uint8_t *at)
     return value;
 }
 
-static void take_interps(struct sampled_process *p, const uint8_t *bytes)
+static void take_interps(struct sampled_process *p, struct sampling *s, const uint8_t *bytes)
 {
     const struct python_layout *layout = &p->python.layout;
     size_t first = 0; /* of the interpreter's threads */
@@ -153,10 +163,7 @@ static void take_interps(struct sampled_process *p, const uint8_t *bytes)
         if (!listing_begins_with(p, i, load_u64(bytes), &first))
             p->must_list = true;
     }
-    int32_t collecting;
-    memcpy(&collecting, bytes, sizeof(collecting));
-    p->is_collecting = collecting != 0;
-    bytes += sizeof(collecting);
+    bytes += process_take_gc(p, s, bytes);
     p->gil_holder = 0;
     if (p->gil == 0)
         return;
@@ -293,12 +300,15 @@ static void take_result(struct sampled_process *p, struct sampling *s, struct sa
                                         .interp = t->interp,
                                         .tstate = t->reading.tstate},
                    s->now_ns, s->frames, &len);
-        if (thread_intern(t, &p->codes, &reader, s->frames, len, &node))
+        if (thread_intern(t, &p->codes, &reader, s->frames, len, &node)) {
             add_row(s, p, t, node, state_of(p, t) | (is_stopped ? WIRE_STOPPED_TO_READ : 0U));
-        else
+            process_see_span(p, s, t, node);
+        } else {
             s->stats->torn++;
+        }
         break;
     case READING_EMPTY:
+        process_see_span(p, s, t, 0);
         t->node = 0;
         t->row_ns = s->now_ns;
         break;
@@ -389,7 +399,7 @@ static bool repeats(const struct sampled_process *p, const struct sampled_thread
 static bool prepare_readings(struct sampled_process *p, const struct sampling *s)
 {
     size_t need = p->interps_len + INTERP_WORDS;
-    size_t need_bytes = p->interps_len * 8 + 64;
+    size_t need_bytes = p->interps_len * 8 + 64 + p->python.layout.gc_stats_before;
     for (size_t i = 0; i < p->threads_len; i++) {
         struct reading *r = &p->threads[i]->reading;
         if (r->is_careful != s->is_unhurried) {
@@ -453,7 +463,7 @@ static void sample_all(struct sampled_process *p, struct sampling *s, bool with_
     if (got < 0)
         got = 0;
     if (with_interps && got >= (ssize_t)interp_bytes)
-        take_interps(p, p->slice);
+        take_interps(p, s, p->slice);
 
     struct unfinished {
         struct sampled_thread *thread;
@@ -465,6 +475,7 @@ static void sample_all(struct sampled_process *p, struct sampling *s, bool with_
         struct sampled_thread *t = p->threads[i];
         if (repeats(p, t)) {
             add_row(s, p, t, t->node, state_of(p, t));
+            process_see_span(p, s, t, t->node);
             continue;
         }
         size_t size = t->is_direct ? 0 : t->reading.bytes;

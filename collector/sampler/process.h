@@ -8,6 +8,7 @@
 #include "collector/sampler/codes.h"
 #include "collector/sampler/rows.h"
 #include "collector/sampler/sampler.h"
+#include "collector/sampler/spans.h"
 #include "collector/sampler/thread.h"
 #include "collector/target/memory.h"
 #include "collector/target/target.h"
@@ -51,6 +52,8 @@ struct sampled_process {
     /* What the interpreters said in this round. */
     uint64_t gil_holder; /* a thread state; 0 = nobody */
     bool is_collecting;
+    struct span_gc gc;
+    struct span_watch *spans; /* NULL = nobody asks */
 
     double pace;   /* the fastest read of late, as a multiple of the usual; 0 = none yet */
     bool was_slow; /* the last read was no proof: see process.c */
@@ -63,6 +66,21 @@ struct sampled_process {
 bool process_open(struct sampled_process **out, const struct target_process *info,
                   struct stack_table *stacks);
 void process_close(struct sampled_process *p);
+
+/* ---- process_spans.c ---- */
+
+/* Whose spans a thread's are (NULL = the process's own). */
+struct span_place process_place(const struct sampled_process *p, const struct sampled_thread *t);
+
+void process_see_span(struct sampled_process *p, const struct sampling *s, struct sampled_thread *t,
+                      uint32_t node);
+void process_tell_open_spans(struct sampled_process *p);
+
+/* Ends the spans of all threads. Before process_close. */
+void process_end_spans(struct sampled_process *p);
+
+/* Takes what stands before and at the flag `collecting`; returns its length. */
+size_t process_take_gc(struct sampled_process *p, struct sampling *s, const uint8_t *bytes);
 
 /* Looks for new and ended threads when it is time or there is reason to; false when the process
  * cannot be read. */

@@ -40,6 +40,7 @@ struct sampler {
     struct task_names tasks;
     bool is_folding_said;
     struct rows rows;
+    struct span_watch spans;
     int64_t *values; /* the columns that the stream wants side by side */
     struct sampled_process **processes;
     size_t processes_len, processes_cap;
@@ -89,6 +90,7 @@ static void close_process(struct sampler *s, uint32_t serial)
         if (s->processes[i]->serial != serial)
             continue;
         process_settle(s->processes[i], &s->rows, clock_monotonic_ns());
+        process_end_spans(s->processes[i]);
         process_close(s->processes[i]);
         s->processes[i] = s->processes[--s->processes_len];
         return;
@@ -104,6 +106,7 @@ static void open_process(struct sampler *s, const struct target_process *info, u
         return;
     }
     p->stream_process = stream;
+    p->spans = &s->spans;
     p->rows_checked = s->rows.len;
     s->processes[s->processes_len++] = p;
 }
@@ -199,6 +202,9 @@ static void check_codes(struct sampler *s)
                 rows_doubt(&s->rows, p->rows_checked, p->serial, is_doubtful, &p->codes);
             s->stats.torn += doubted;
             s->stats.samples -= doubted;
+            spans_doubt_rows(&s->spans, p->stream_process, s->checked_ns);
+            for (size_t k = 0; k < p->threads_len; k++)
+                spans_doubt_open(&p->threads[k]->spans, s->checked_ns);
         }
         p->rows_checked = s->rows.len;
     }
@@ -215,6 +221,16 @@ static void set_counters(struct sampler *s)
     };
     for (size_t i = 0; i < sizeof(counters) / sizeof(counters[0]); i++)
         stream_counter_set(s->stream, counters[i].name, counters[i].value);
+    static const char *const generations[] = {"gc_collections_0", "gc_collections_1",
+                                              "gc_collections_2"};
+    for (size_t i = 0; i < sizeof(generations) / sizeof(generations[0]); i++) {
+        if (s->stats.collections[i] != 0)
+            stream_counter_set(s->stream, generations[i], s->stats.collections[i]);
+    }
+    s->stats.spans_met = s->spans.met;
+    s->stats.spans_dropped = s->spans.dropped;
+    if (s->spans.dropped != 0)
+        stream_counter_set(s->stream, "spans_dropped", s->spans.dropped);
 }
 
 static void flush(struct sampler *s, uint64_t now)
@@ -223,6 +239,7 @@ static void flush(struct sampler *s, uint64_t now)
     for (size_t i = 0; i < s->processes_len; i++) {
         process_settle(s->processes[i], &s->rows, now);
         s->processes[i]->rows_checked = 0;
+        process_tell_open_spans(s->processes[i]);
     }
     rows_compact(&s->rows, s->options.mode == SAMPLER_CPU   ? (uint32_t)WIRE_ON_CPU
                            : s->options.mode == SAMPLER_GIL ? (uint32_t)WIRE_HAS_GIL
@@ -236,6 +253,7 @@ static void flush(struct sampler *s, uint64_t now)
     memcpy(s->values + len, s->rows.cpu, len * sizeof(*s->values));
     stream_samples(s->stream, s->set, len, s->rows.time_ns, s->rows.thread, s->rows.node,
                    s->rows.state, s->values);
+    spans_give(&s->spans, s->stream);
     set_counters(s);
     if (s->tasks.is_folded && !s->is_folding_said) {
         s->is_folding_said = true;
@@ -363,6 +381,8 @@ static void *run(void *ctx)
             due += late * interval;
         }
     }
+    for (size_t i = 0; i < s->processes_len; i++)
+        process_end_spans(s->processes[i]);
     flush(s, clock_monotonic_ns());
     return NULL;
 }
@@ -403,6 +423,7 @@ static void free_sampler(struct sampler *s)
     free(s->sampling.frames);
     rows_deinit(&s->rows);
     task_names_deinit(&s->tasks);
+    spans_deinit(&s->spans);
     stack_table_deinit(&s->stacks);
     pthread_mutex_destroy(&s->stats_lock);
     free(s);
@@ -437,7 +458,7 @@ enum status sampler_open(struct sampler **out, struct target *target, struct str
     };
     enum status st = STATUS_OK;
     if (!s->values || !s->sampling.frames || !rows_init(&s->rows, ROWS_CAP) ||
-        !stack_table_init(&s->stacks))
+        !stack_table_init(&s->stacks) || !spans_init(&s->spans, options->spans, &s->stacks))
         st = error_set(err, STATUS_NO_MEMORY, "no memory for the sampler");
     if (st == STATUS_OK)
         st = start(s, err);

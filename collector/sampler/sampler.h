@@ -24,12 +24,18 @@ enum sampler_mode {
     SAMPLER_GIL,  /* the thread that holds the GIL */
 };
 
+enum {
+    SAMPLER_SPANS_MAX = 64,    /* patterns of functions to mark */
+    SAMPLER_SPANS_EACH = 1000, /* spans of one name; then only those of a second or more */
+};
+
 struct sampler_options {
     double rate_hz; /* 0 = as fast as it goes */
     enum sampler_mode mode;
-    bool never_stop;   /* never stop a thread to read it */
-    double stop_share; /* at most this part of time may go into stops; 0 = 0.0025 */
-    uint64_t flush_ns; /* between bulks into the stream; 0 = 200 ms */
+    bool never_stop;          /* never stop a thread to read it */
+    double stop_share;        /* at most this part of time may go into stops; 0 = 0.0025 */
+    uint64_t flush_ns;        /* between bulks into the stream; 0 = 200 ms */
+    const char *const *spans; /* patterns of functions to mark, ends with NULL; NULL = none */
 };
 
 /* Declares the sample set, which sampler_open does too: for a caller whose other producers come
@@ -47,15 +53,18 @@ void sampler_set_paused(struct sampler *s, bool is_paused);
 void sampler_set_rate(struct sampler *s, double rate_hz);
 
 struct sampler_stats {
-    uint64_t ticks;   /* rounds over all threads */
-    uint64_t samples; /* stacks delivered */
-    uint64_t torn;    /* stacks given up because they changed while they were read */
-    uint64_t retried; /* stacks that needed more than one read */
-    uint64_t stopped; /* stacks read while their thread stood still */
-    uint64_t missed;  /* deadlines that passed unused */
-    uint64_t errors;  /* reads that failed for other reasons */
-    uint64_t reads;   /* system calls that read memory */
-    uint64_t cpu_ns;  /* CPU time of the sampler's thread */
+    uint64_t ticks;          /* rounds over all threads */
+    uint64_t samples;        /* stacks delivered */
+    uint64_t torn;           /* stacks given up because they changed while they were read */
+    uint64_t retried;        /* stacks that needed more than one read */
+    uint64_t stopped;        /* stacks read while their thread stood still */
+    uint64_t missed;         /* deadlines that passed unused */
+    uint64_t errors;         /* reads that failed for other reasons */
+    uint64_t reads;          /* system calls that read memory */
+    uint64_t cpu_ns;         /* CPU time of the sampler's thread */
+    uint64_t collections[3]; /* of garbage, by generation, where Python tells */
+    uint64_t spans_met;      /* bit i: pattern i named a function that was seen */
+    uint64_t spans_dropped;  /* spans over their limit */
 };
 void sampler_stats(struct sampler *s, struct sampler_stats *out);
 

@@ -9,6 +9,7 @@
 #include "collector/sampler/codes.h"
 #include "collector/sampler/reading.h"
 #include "collector/sampler/rows.h"
+#include "collector/sampler/spans.h"
 #include "collector/sampler/tasks.h"
 
 enum { THREAD_NAME_MAX = 64 };
@@ -52,6 +53,7 @@ struct sampled_thread {
     } * path;
     size_t path_len, path_cap;
     uint32_t node; /* of the last good sample; 0 = no Python frames */
+    struct span_thread spans;
 };
 
 bool thread_init(struct sampled_thread *t, const struct python_layout *layout,

@@ -44,6 +44,9 @@ int main(void)
     SAME(runtime_finalizing, _PyRuntimeState, finalizing);
     SAME(runtime_gc_collecting, _PyRuntimeState, gc.collecting);
 #endif
+    compare("gc_stats_before", layout.gc_stats_before,
+            offsetof(struct _gc_runtime_state, collecting) -
+                offsetof(struct _gc_runtime_state, generation_stats));
     SAME(interp_next, PyInterpreterState, next);
     SAME(interp_id, PyInterpreterState, id);
 #if PY_VERSION_HEX >= 0x030c0000

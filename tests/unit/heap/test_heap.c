@@ -38,6 +38,8 @@ static struct row {
     int64_t value[VALUES];
 } rows[ROWS];
 static size_t rows_len;
+static double last_total; /* of the line of all processes */
+static char notices[1024];
 
 static enum status collect(void *ctx, uint64_t seq, const uint8_t *message, size_t len)
 {
@@ -57,6 +59,16 @@ static enum status collect(void *ctx, uint64_t seq, const uint8_t *message, size
             for (size_t v = 0; v < VALUES; v++)
                 row->value[v] = s->values[v].value ? s->values[v].value[k] : s->values[v].constant;
         }
+    }
+    for (size_t i = 0; i < m.batch.points_len; i++) {
+        const struct wire_points *p = &m.batch.points[i];
+        if (p->metric == heap->metric_total && p->len > 0)
+            last_total = p->value[p->len - 1];
+    }
+    for (size_t i = 0; i < m.batch.notices_len; i++) {
+        size_t at = strlen(notices);
+        snprintf(notices + at, sizeof(notices) - at, "%.*s\n", (int)m.batch.notices[i].text.len,
+                 m.batch.notices[i].text.data);
     }
     arena_free(arena);
     return STATUS_OK;
@@ -118,6 +130,7 @@ static void open_heap(enum heap_mode mode)
     cr_assert_eq(stream_new(&stream, clock_monotonic_ns(), NULL), STATUS_OK);
     cr_assert_eq(heap_open(&heap, stream, &options, &err), STATUS_OK, "%s", err.text);
     rows_len = 0;
+    notices[0] = '\0';
 }
 
 static void setup(void)
@@ -175,6 +188,39 @@ Test(heap, a_free_of_an_unknown_block_is_counted_apart)
         take_rows();
     cr_assert_eq(totals().unknown_frees, 1);
     cr_assert_eq(totals().freed_bytes, 0);
+}
+
+Test(heap, the_line_ends_at_what_the_last_process_had)
+{
+    play(0, RING_ALLOC, RING_DOMAIN_MALLOC, 0x2000, 5000);
+    take_rows();
+    cr_assert_eq(last_total, 5000);
+    heap->processes[0]->is_ending = true;
+    heap->last_look_ns = 0;
+    take_rows();
+    take_rows();
+    cr_assert_eq(heap->active_len, 0);
+    cr_expect_eq(totals().in_use_bytes, 0);
+    cr_expect_eq(last_total, 5000);
+}
+
+Test(heap, says_why_a_process_has_no_stacks)
+{
+    take_rows();
+    cr_expect(strstr(notices, "another build"), "%s", notices);
+    notices[0] = '\0';
+    ring_region_process(heap->region, 2)->layout_result = PYTHON_LAYOUT_TOO_NEW;
+    play_process(2, (uint32_t)getppid(), 0);
+    take_rows();
+    cr_expect(strstr(notices, "newer than"), "%s", notices);
+    notices[0] = '\0';
+    struct python_layout free_threaded = {.version = 0x030d00f0, .is_free_threaded = true};
+    struct ring_process *row = ring_region_process(heap->region, 3);
+    memcpy(row->python, &free_threaded, sizeof(free_threaded));
+    row->python_len = sizeof(free_threaded);
+    play_process(3, 1, 0);
+    take_rows();
+    cr_expect(strstr(notices, "free-threaded"), "%s", notices);
 }
 
 Test(heap, rows_tell_what_was_alive_at_the_highest_moment)
