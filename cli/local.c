@@ -24,13 +24,26 @@ static enum status open_from_store(struct local_profile *out, const char *id, co
     return STATUS_OK;
 }
 
+static enum status say_neither(const char *name, struct error *err)
+{
+    return error_set(err, STATUS_NOT_FOUND,
+                     "there is neither a file nor a profile \"%.200s\" (heliograph list shows the "
+                     "profiles of the store)",
+                     name);
+}
+
 enum status local_profile_open(struct local_profile *out, const char *name, const char *store,
                                struct error *err)
 {
     *out = (struct local_profile){0};
     bool is_file = strcmp(name, "-") == 0 || access(name, F_OK) == 0;
-    if (!is_file && ident_is_valid(name, IDENT_CHARS))
-        return open_from_store(out, name, store, err);
+    if (!is_file && ident_is_valid(name, IDENT_CHARS)) {
+        enum status st = open_from_store(out, name, store, err);
+        return st == STATUS_NOT_FOUND ? say_neither(name, err)
+                                      : st; /* a store too may be missing */
+    }
+    if (!is_file)
+        return say_neither(name, err);
     enum status st = format_load_path(name, NULL, &out->owned, err);
     out->profile = out->owned;
     return st;

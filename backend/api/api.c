@@ -25,6 +25,8 @@ static const struct http_route routes[] = {
     {"GET", PROFILE "/series", HTTP_READ, HTTP_NO_BODY, api_ask, NULL},
     {"GET", PROFILE "/spans", HTTP_READ, HTTP_NO_BODY, api_ask, NULL},
     {"GET", PROFILE "/activity", HTTP_READ, HTTP_NO_BODY, api_ask, NULL},
+    {"GET", PROFILE "/memory", HTTP_READ, HTTP_NO_BODY, api_ask, NULL},
+    {"GET", PROFILE "/leaks", HTTP_READ, HTTP_NO_BODY, api_ask, NULL},
     {"GET", PROFILE "/stats", HTTP_READ, HTTP_NO_BODY, api_ask, NULL},
     {"GET", PROFILE "/export", HTTP_READ, HTTP_NO_BODY, api_export, NULL},
     {"POST", PROFILE "/control", HTTP_WRITE, HTTP_JSON_BODY, api_control, NULL},

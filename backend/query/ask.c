@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "backend/query/activity.h"
+#include "backend/query/ask_memory.h"
 #include "backend/query/callers.h"
 #include "backend/query/lines.h"
 #include "backend/query/series.h"
@@ -254,9 +255,10 @@ static const struct {
     enum status (*answer)(const struct ask *a, struct buf *answer, bool *is_binary,
                           struct error *err);
 } questions[] = {
-    {"flame", ask_flame}, {"table", ask_table},   {"callers", ask_callers},
-    {"lines", ask_lines}, {"source", ask_source}, {"series", ask_series},
-    {"spans", ask_spans}, {"stats", ask_stats},   {"activity", ask_activity},
+    {"flame", ask_flame},   {"table", ask_table},   {"callers", ask_callers},
+    {"lines", ask_lines},   {"source", ask_source}, {"series", ask_series},
+    {"spans", ask_spans},   {"stats", ask_stats},   {"activity", ask_activity},
+    {"memory", ask_memory}, {"leaks", ask_leaks},
 };
 
 enum status ask_answer(const struct ask *a, const char *question, struct buf *answer,

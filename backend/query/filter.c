@@ -62,33 +62,50 @@ static enum status read_list(struct arena *arena, const char *text, const uint32
     return STATUS_OK;
 }
 
-static enum status read_states(const char *text, uint32_t *states, struct error *err)
+struct word {
+    const char *name;
+    uint32_t bit;
+};
+
+/* "gil,gc": the bits of these words. `what` names them in the error. */
+static enum status read_words(const char *text, const struct word *known, size_t len,
+                              const char *what, uint32_t *out, struct error *err)
 {
-    static const struct {
-        const char *name;
-        uint32_t bit;
-    } known[] = {{"oncpu", WIRE_ON_CPU},
-                 {"gil", WIRE_HAS_GIL},
-                 {"wantsgil", WIRE_WANTS_GIL},
-                 {"gc", WIRE_IN_GC},
-                 {"exception", WIRE_HAS_EXCEPTION}};
     uint32_t bits = 0;
     while (*text) {
-        size_t len = strcspn(text, ",");
+        size_t n = strcspn(text, ",");
         uint32_t bit = 0;
-        for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
-            if (strlen(known[i].name) == len && memcmp(known[i].name, text, len) == 0)
+        for (size_t i = 0; i < len; i++) {
+            if (strlen(known[i].name) == n && memcmp(known[i].name, text, n) == 0)
                 bit = known[i].bit;
         }
         if (!bit)
-            return error_set(err, STATUS_INVALID,
-                             "\"%.40s\" is not a state (oncpu, gil, wantsgil, gc, exception)",
-                             text);
+            return error_set(err, STATUS_INVALID, "\"%.40s\" is not %s", text, what);
         bits |= bit;
-        text += len + (text[len] == ',');
+        text += n + (text[n] == ',');
     }
-    *states = bits;
+    *out = bits;
     return STATUS_OK;
+}
+
+static enum status read_states(const char *text, uint32_t *states, struct error *err)
+{
+    static const struct word known[] = {{"oncpu", WIRE_ON_CPU},
+                                        {"gil", WIRE_HAS_GIL},
+                                        {"wantsgil", WIRE_WANTS_GIL},
+                                        {"gc", WIRE_IN_GC},
+                                        {"exception", WIRE_HAS_EXCEPTION}};
+    return read_words(text, known, sizeof(known) / sizeof(known[0]),
+                      "a state (oncpu, gil, wantsgil, gc, exception)", states, err);
+}
+
+static enum status read_domains(const char *text, uint32_t *domains, struct error *err)
+{
+    static const struct word known[] = {{"object", 1U << HEAP_DOMAIN_OBJECT},
+                                        {"malloc", 1U << HEAP_DOMAIN_MALLOC},
+                                        {"mmap", 1U << HEAP_DOMAIN_MMAP}};
+    return read_words(text, known, sizeof(known) / sizeof(known[0]),
+                      "a domain (object, malloc, mmap)", domains, err);
 }
 
 enum status filter_set(struct query_filter *f, struct arena *arena, const char *name,
@@ -119,6 +136,8 @@ enum status filter_set(struct query_filter *f, struct arena *arena, const char *
         st = read_list(arena, text, &f->hide_packages, &f->hide_packages_len, err);
     } else if (strcmp(name, "state") == 0) {
         st = read_states(text, &f->states, err);
+    } else if (strcmp(name, "domain") == 0) {
+        st = read_domains(text, &f->domains, err);
     } else if (strcmp(name, "focus") == 0) {
         const char *at = text;
         st = is_empty ? st : read_number(&at, &f->focus, err);
@@ -191,6 +210,9 @@ enum status filter_rows_init(struct filter_rows *r, const struct profile *p,
                              const struct query_filter *f)
 {
     *r = (struct filter_rows){.set = set, .end = set->len, .states = f->states};
+    /* Only a heap's rows have a domain: other questions are not about memory. */
+    if (strcmp(strtab_text(&p->tables.strings, set->name), "heap") == 0)
+        r->domains = f->domains;
     r->from_ns = f->has_from ? f->from_ns : 0;
     r->to_ns = f->has_to ? f->to_ns : UINT64_MAX;
     if (set->time_ns && (f->has_from || f->has_to)) {

@@ -11,6 +11,10 @@
 #include "backend/query/values.h"
 #include "common/base/status.h"
 
+/* Which allocator a heap's row is about: bits 6 and 7 of its state (docs/memory.md). */
+enum heap_domain { HEAP_DOMAIN_OBJECT, HEAP_DOMAIN_MALLOC, HEAP_DOMAIN_MMAP };
+enum { HEAP_DOMAIN_SHIFT = 6 };
+
 enum group_by { GROUP_BY_NOTHING, GROUP_BY_MODULE, GROUP_BY_PACKAGE, GROUP_BY_FILE };
 
 struct query_filter {
@@ -20,6 +24,7 @@ struct query_filter {
     const uint32_t *threads, *processes;
     size_t threads_len, processes_len; /* 0 = all */
     uint32_t states;                   /* WIRE_ON_CPU | ...: any of these; 0 = all */
+    uint32_t domains;                  /* of a heap's rows: bit 1 << enum heap_domain; 0 = all */
     bool has_focus;
     uint32_t focus; /* function: only stacks with it, re-rooted at its outermost frame */
     const uint32_t *hide;
@@ -35,7 +40,8 @@ struct query_filter {
 enum status filter_group_find(const char *name, enum group_by *out, struct error *err);
 
 /* Reads one of the API's parameters into the filter: "from", "to" (seconds), "thread",
- * "process", "state", "focus", "hide", "hidemod", "hidepkg", "value". Lists go into `arena`.
+ * "process", "state", "domain", "focus", "hide", "hidemod", "hidepkg", "value". Lists go into
+ * `arena`.
  * `*is_known` says whether the name is one of these. STATUS_INVALID for a bad number. */
 struct arena;
 enum status filter_set(struct query_filter *f, struct arena *arena, const char *name,
@@ -49,7 +55,7 @@ struct filter_rows {
     uint64_t from_ns, to_ns;
     uint8_t *thread_passes; /* by thread number, NULL = all */
     size_t threads_len;
-    uint32_t states;
+    uint32_t states, domains;
 };
 /* `is_ordered`: the set's times are known to grow. */
 enum status filter_rows_init(struct filter_rows *r, const struct profile *p,
@@ -67,6 +73,9 @@ static inline bool filter_rows_pass(const struct filter_rows *r, size_t row)
     }
     if (r->states)
         passes = passes & (r->set->state && (r->set->state[row] & r->states));
+    if (r->domains)
+        passes =
+            passes & (r->domains >> (r->set->state ? r->set->state[row] >> HEAP_DOMAIN_SHIFT : 0));
     if (r->checks_time) {
         uint64_t t = r->set->time_ns[row];
         passes = passes & (t >= r->from_ns) & (t < r->to_ns);

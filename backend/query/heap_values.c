@@ -17,33 +17,95 @@ static bool find_column(const struct profile *p, uint32_t set, const char *name,
 bool heap_columns_find(const struct profile *p, uint32_t set, struct heap_columns *out)
 {
     const struct sample_set *s = &p->sets[set];
+    *out = (struct heap_columns){0};
+    out->has_counts = find_column(p, set, "allocations", &out->allocations) &&
+                      find_column(p, set, "frees", &out->frees);
+    out->has_temporary = find_column(p, set, "temporary", &out->temporary) &&
+                         find_column(p, set, "temporaries", &out->temporaries);
     return strcmp(strtab_text(&p->tables.strings, s->name), "heap") == 0 &&
            find_column(p, set, "allocated", &out->allocated) &&
            find_column(p, set, "freed", &out->freed) && find_column(p, set, "born", &out->born);
 }
 
-static int64_t value_at(const struct sample_set *s, uint32_t column, size_t row)
+bool heap_set_find(const struct profile *p, uint32_t *set, struct heap_columns *columns)
 {
-    return s->values[column].value ? s->values[column].value[row] : s->values[column].constant;
+    for (size_t i = 0; i < p->sets_len; i++) {
+        if (heap_columns_find(p, (uint32_t)i, columns)) {
+            *set = (uint32_t)i;
+            return true;
+        }
+    }
+    return false;
 }
 
-/* When most was in use within the window; the end of the window when no series tells. */
-static uint64_t peak_time(const struct profile *p, uint64_t from, uint64_t to)
+uint64_t heap_every_bytes(const struct profile *p, const struct sample_set *s)
 {
-    uint64_t when = to;
-    double most = -1;
+    static const char most[] = "heap_every_bytes_most";
+    if (s->period <= 1)
+        return 0;
+    const struct model_counter *c = profile_find_counter(p, most, sizeof(most) - 1);
+    return c && c->value > s->period ? c->value : s->period;
+}
+
+/* The collector's own series has the highest moments between two ticks too. */
+static bool peak_of_series(const struct profile *p, uint64_t from, uint64_t to,
+                           struct heap_peak *out)
+{
+    bool is_found = false;
     for (size_t i = 0; i < p->series_len; i++) {
         const struct series *s = &p->series[i];
         if (s->has_process || strcmp(strtab_text(&p->tables.strings, s->name), "heap") != 0)
             continue;
         for (size_t k = 0; k < s->len; k++) {
-            if (s->time_ns[k] >= from && s->time_ns[k] < to && s->value[k] > most) {
-                most = s->value[k];
-                when = s->time_ns[k] + 1; /* what happened up to then, that moment too */
+            if (s->time_ns[k] >= from && s->time_ns[k] < to &&
+                (!is_found || s->value[k] > out->bytes)) {
+                /* what happened up to then, that moment too */
+                *out = (struct heap_peak){s->time_ns[k] + 1, s->value[k]};
+                is_found = true;
             }
         }
     }
-    return when;
+    return is_found;
+}
+
+/* Rows are in order of time; what is told of one moment belongs together. */
+static enum status peak_of_rows(const struct profile *p, uint32_t set, const struct query_filter *f,
+                                uint64_t from, uint64_t to, struct heap_peak *out)
+{
+    const struct sample_set *s = &p->sets[set];
+    struct heap_columns c = {0};
+    struct filter_rows rows;
+    struct query_filter others = *f;
+    others.has_from = others.has_to = false;
+    if (!heap_columns_find(p, set, &c))
+        return STATUS_NOT_FOUND;
+    enum status st = filter_rows_init(&rows, p, s, false, &others);
+    if (st != STATUS_OK)
+        return st;
+    int64_t now = 0;
+    for (size_t i = 0; i < s->len && s->time_ns && s->time_ns[i] < to; i++) {
+        if (filter_rows_pass(&rows, i)) {
+            merge_add(&now, heap_value_at(s, c.allocated, i));
+            merge_add(&now, -heap_value_at(s, c.freed, i));
+        }
+        bool is_moment = i + 1 == s->len || s->time_ns[i + 1] != s->time_ns[i];
+        if (is_moment && s->time_ns[i] >= from && (double)now > out->bytes)
+            *out = (struct heap_peak){s->time_ns[i] + 1, (double)now};
+    }
+    filter_rows_deinit(&rows);
+    return STATUS_OK;
+}
+
+enum status heap_peak_find(const struct profile *p, uint32_t set, const struct query_filter *f,
+                           struct heap_peak *out)
+{
+    uint64_t from = f->has_from ? f->from_ns : 0;
+    uint64_t to = f->has_to ? f->to_ns : UINT64_MAX;
+    bool is_part = f->threads_len || f->processes_len || f->domains;
+    *out = (struct heap_peak){to, 0};
+    if (!is_part && peak_of_series(p, from, to, out))
+        return STATUS_OK;
+    return peak_of_rows(p, set, f, from, to, out);
 }
 
 /* What a row adds: bytes that came to be alive in it, as the derived value counts them. */
@@ -52,21 +114,27 @@ struct lifetime {
     bool counts_old;   /* frees of blocks born before `from` too */
 };
 
-static struct lifetime lifetime_of(const struct profile *p, const struct query_value *v,
-                                   const struct query_filter *f)
+static enum status lifetime_of(const struct profile *p, const struct query_value *v,
+                               const struct query_filter *f, struct lifetime *out)
 {
+    struct heap_peak peak;
+    enum status st = STATUS_OK;
     uint64_t from = f->has_from ? f->from_ns : 0;
     uint64_t to = f->has_to ? f->to_ns : UINT64_MAX;
     switch (v->derived) {
     case QUERY_LEAKED:
-        return (struct lifetime){from, to, false};
+        *out = (struct lifetime){from, to, false};
+        break;
     case QUERY_AT_PEAK:
-        return (struct lifetime){0, peak_time(p, from, to), true};
+        st = heap_peak_find(p, v->set, f, &peak);
+        *out = (struct lifetime){0, st == STATUS_OK ? peak.time_ns : to, true};
+        break;
     case QUERY_IN_USE:
     case QUERY_AS_IS:
+        *out = (struct lifetime){0, to, true};
         break;
     }
-    return (struct lifetime){0, to, true};
+    return st;
 }
 
 static int64_t alive_in(const struct sample_set *s, const struct heap_columns *c,
@@ -75,10 +143,10 @@ static int64_t alive_in(const struct sample_set *s, const struct heap_columns *c
     uint64_t t = s->time_ns ? s->time_ns[row] : 0;
     if (t < l->from || t >= l->to)
         return 0;
-    int64_t bytes = value_at(s, c->allocated, row);
-    bool is_counted = l->counts_old || value_at(s, c->born, row) >= (int64_t)l->from;
+    int64_t bytes = heap_value_at(s, c->allocated, row);
+    bool is_counted = l->counts_old || heap_value_at(s, c->born, row) >= (int64_t)l->from;
     if (is_counted)
-        merge_add(&bytes, -value_at(s, c->freed, row));
+        merge_add(&bytes, -heap_value_at(s, c->freed, row));
     return bytes;
 }
 
@@ -98,13 +166,15 @@ enum status heap_sums_init(struct stack_sums *s, const struct profile *p,
     enum status st = heap_columns_find(p, v->set, &columns) ? STATUS_OK : STATUS_NOT_FOUND;
     if (st == STATUS_OK && !(s->self && s->count))
         st = STATUS_NO_MEMORY;
+    struct lifetime life = {0};
+    if (st == STATUS_OK)
+        st = lifetime_of(p, v, filter, &life);
     if (st == STATUS_OK)
         st = filter_rows_init(&rows, p, set, false, &others);
     if (st != STATUS_OK) {
         stack_sums_deinit(s);
         return st;
     }
-    struct lifetime life = lifetime_of(p, v, filter);
     for (size_t i = 0; i < set->len; i++) {
         int64_t bytes = filter_rows_pass(&rows, i) ? alive_in(set, &columns, &life, i) : 0;
         if (bytes == 0)
@@ -123,9 +193,10 @@ double heap_value_total(const struct profile *p, const struct query_value *v)
     static const struct query_filter everything = {0};
     const struct sample_set *set = &p->sets[v->set];
     struct heap_columns columns;
-    if (!heap_columns_find(p, v->set, &columns))
+    struct lifetime life;
+    if (!heap_columns_find(p, v->set, &columns) ||
+        lifetime_of(p, v, &everything, &life) != STATUS_OK)
         return 0;
-    struct lifetime life = lifetime_of(p, v, &everything);
     int64_t sum = 0;
     for (size_t i = 0; i < set->len; i++)
         merge_add(&sum, alive_in(set, &columns, &life, i));

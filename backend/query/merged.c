@@ -39,7 +39,7 @@ static void add_chosen(struct stack_sums *s, const uint32_t *stack, const int64_
 static void sum_rows(struct stack_sums *s, const struct filter_rows *r, const int64_t *value)
 {
     const uint32_t *stack = r->set->stack;
-    bool is_plain = !r->thread_passes && !r->states && !r->checks_time;
+    bool is_plain = !r->thread_passes && !r->states && !r->domains && !r->checks_time;
     if (is_plain && stack && !value) {
         for (size_t i = r->begin; i < r->end; i++)
             s->count[stack[i]]++;
@@ -116,7 +116,8 @@ static enum status alloc_sums(struct merged *m, size_t nodes)
 
 static bool has_row_filter(const struct query_filter *f)
 {
-    return f->has_from || f->has_to || f->threads_len || f->processes_len || f->states;
+    return f->has_from || f->has_to || f->threads_len || f->processes_len || f->states ||
+           f->domains;
 }
 
 static void fold(struct merged *m, const struct query_cache *c, const int64_t *self,

@@ -33,7 +33,7 @@ static enum status mark_groups(uint8_t *hidden, const struct profile *p, enum gr
     return st;
 }
 
-static enum status mark_hidden(uint8_t **out, const struct profile *p, const struct query_filter *f)
+enum status reshape_hidden(uint8_t **out, const struct profile *p, const struct query_filter *f)
 {
     size_t functions = p->tables.functions_len;
     uint8_t *hidden = calloc(functions ? functions : 1, 1);
@@ -111,7 +111,7 @@ enum status reshape_init(struct reshape *r, const struct merge_tree *t, const st
     uint8_t *hidden = NULL;
     enum status st = merge_tree_init(&r->tree);
     if (st == STATUS_OK)
-        st = mark_hidden(&hidden, p, f);
+        st = reshape_hidden(&hidden, p, f);
     if (st == STATUS_OK && f->group)
         st = groups_build(&r->groups, p, f->group);
     if (st == STATUS_OK) {

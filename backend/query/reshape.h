@@ -19,6 +19,9 @@ struct reshape {
     uint32_t *flags;      /* by node here: FLAME_FOLDED; NULL = none */
 };
 
+/* By function: 1 where the filter hides it. A malloc'd array. */
+enum status reshape_hidden(uint8_t **out, const struct profile *p, const struct query_filter *f);
+
 bool reshape_is_needed(const struct query_filter *f);
 enum status reshape_init(struct reshape *r, const struct merge_tree *t, const struct profile *p,
                          const struct query_filter *f);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "backend/query/names.h"
+#include "backend/query/stats_memory.h"
 #include "backend/query/stats_parts.h"
 #include "backend/query/table.h"
 #include "common/base/json_out.h"
@@ -213,7 +214,9 @@ enum status stats_write_json(const struct profile *p, struct query_cache *cache,
     if (st != STATUS_OK)
         return st == STATUS_NO_MEMORY ? error_set(err, st, "no memory for the report") : st;
     write_series(&j, p);
-    stats_write_heap(&j, p);
+    st = stats_write_memory(&j, p, filter, options->top, err);
+    if (st != STATUS_OK)
+        return st;
     write_benchmarks(&j, p);
     write_warnings(&j, p);
     json_out_end(&j);

@@ -3,8 +3,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "backend/query/heap_values.h"
 #include "backend/query/names.h"
 #include "backend/query/stats.h"
+#include "backend/query/stats_memory.h"
 #include "backend/query/stats_parts.h"
 #include "backend/query/summary.h"
 #include "backend/query/table.h"
@@ -41,6 +43,10 @@ static void write_head(const struct profile *p, const struct query_values *value
         buf_printf(out, "  duration %s\n", text);
     }
     for (size_t i = 0; i < values->len; i++) {
+        struct heap_columns columns;
+        const struct query_value *v = &values->items[i];
+        if (v->source == QUERY_SAMPLES && heap_columns_find(p, v->set, &columns))
+            continue; /* told under "memory" */
         char text[32];
         summary_amount(query_value_total(p, &values->items[i]), values->items[i].unit, text,
                        sizeof(text));
@@ -79,8 +85,10 @@ static enum status write_functions(const struct profile *p, struct query_cache *
         return STATUS_OK;
     if (st != STATUS_OK)
         return st;
-    st = table_write_text(&t, p, out);
-    buf_put_byte(out, '\n');
+    if (t.len) {
+        st = table_write_text(&t, p, out);
+        buf_put_byte(out, '\n');
+    }
     table_free(&t);
     return st;
 }
@@ -93,22 +101,42 @@ static void amount_cell(struct buf *out, double amount, const char *unit)
     buf_printf(out, " %10s", text);
 }
 
+enum { LINE_COLUMNS = 4 };
+
+static double line_cell(const struct stats_line *r, int column)
+{
+    const double cells[LINE_COLUMNS] = {r->has_hits ? (double)r->hits : (double)NAN, r->time_s,
+                                        r->bytes, r->count};
+    return cells[column];
+}
+
 static enum status write_lines(const struct profile *p, const struct query_filter *filter,
                                size_t top, struct buf *out)
 {
+    static const char *const titles[LINE_COLUMNS] = {"hits", "time", "memory", "count"};
+    static const char *const units[LINE_COLUMNS] = {"count", "s", "bytes", "count"};
     struct stats_lines l;
     enum status st = stats_lines_build(&l, p, filter);
     if (st != STATUS_OK)
         return st;
     size_t n = top && top < l.len ? top : l.len;
+    bool is_known[LINE_COLUMNS] = {false};
+    for (size_t i = 0; i < n; i++) {
+        for (int c = 0; c < LINE_COLUMNS; c++)
+            is_known[c] |= !isnan(line_cell(&l.rows[i], c));
+    }
+    for (int c = 0; c < LINE_COLUMNS && n; c++) {
+        if (is_known[c])
+            buf_printf(out, " %10s", titles[c]);
+    }
     if (n)
-        buf_printf(out, "%10s %10s %10s %10s  line\n", "hits", "time", "memory", "count");
+        buf_put_text(out, "  line\n");
     for (size_t i = 0; i < n; i++) {
         const struct stats_line *r = &l.rows[i];
-        amount_cell(out, r->has_hits ? (double)r->hits : (double)NAN, "count");
-        amount_cell(out, r->time_s, "s");
-        amount_cell(out, r->bytes, "bytes");
-        amount_cell(out, r->count, "count");
+        for (int c = 0; c < LINE_COLUMNS; c++) {
+            if (is_known[c])
+                amount_cell(out, line_cell(r, c), units[c]);
+        }
         size_t len;
         buf_put_text(out, "  ");
         put_plain(out, names_file(p, r->function, &len));
@@ -120,45 +148,6 @@ static enum status write_lines(const struct profile *p, const struct query_filte
         buf_put_byte(out, '\n');
     stats_lines_free(&l);
     return buf_status(out);
-}
-
-static void heap_line(struct buf *out, const char *label, double amount, const char *unit)
-{
-    if (isnan(amount))
-        return;
-    char text[32];
-    summary_amount(amount, unit, text, sizeof(text));
-    buf_printf(out, "  %-12s %s\n", label, text);
-}
-
-static void write_memory(const struct profile *p, struct buf *out)
-{
-    struct stats_heap h;
-    stats_heap_build(&h, p);
-    if (stats_has_heap(p)) {
-        buf_put_text(out, "memory\n");
-        heap_line(out, "peak", h.peak_bytes, "bytes");
-        heap_line(out, "in use", h.in_use_bytes, "bytes");
-        heap_line(out, "allocated", h.allocated_bytes, "bytes");
-        heap_line(out, "allocations", h.allocations, "count");
-        heap_line(out, "leaked", h.leaked_bytes, "bytes");
-    }
-    for (size_t i = 0; i < p->series_len; i++) {
-        const struct series *s = &p->series[i];
-        if (s->has_process || s->len == 0)
-            continue;
-        double greatest = s->value[0];
-        for (size_t k = 1; k < s->len; k++)
-            greatest = fmax(greatest, s->value[k]);
-        const char *unit = text_of(p, s->unit);
-        char last[32];
-        char peak[32];
-        summary_amount(s->value[s->len - 1], unit, last, sizeof(last));
-        summary_amount(greatest, unit, peak, sizeof(peak));
-        buf_put_text(out, "  ");
-        put_plain(out, text_of(p, s->name));
-        buf_printf(out, ": peak %s, last %s (%zu points)\n", peak, last, s->len);
-    }
 }
 
 static void write_benchmarks(const struct profile *p, struct buf *out)
@@ -192,7 +181,9 @@ enum status stats_write_text(const struct profile *p, struct query_cache *cache,
         st = write_lines(p, filter, options->top, out);
     if (st != STATUS_OK)
         return st;
-    write_memory(p, out);
+    st = stats_print_memory(p, filter, (options->top + 1) / 2, out, err);
+    if (st != STATUS_OK)
+        return st;
     write_benchmarks(p, out);
     for (size_t i = 0; i < p->notices_len; i++) {
         if (p->notices[i].severity >= 1) {

@@ -132,10 +132,12 @@ static void add_peak(const struct profile *p, struct buf *out)
     }
     char amount[32];
     char when[32];
+    const char *name = strtab_text(&p->tables.strings, best->name);
+    const char *word = strcmp(name, "rss") == 0 ? "RSS " : strcmp(name, "pss") == 0 ? "PSS " : "";
     summary_amount(best->value[peak], strtab_text(&p->tables.strings, best->unit), amount,
                    sizeof(amount));
     summary_amount((double)best->time_ns[peak] / 1e9, "s", when, sizeof(when));
-    buf_printf(out, "%speak %s at %s", out->len ? "; " : "", amount,
+    buf_printf(out, "%speak %s%s at %s", out->len ? "; " : "", word, amount,
                best->time_ns[peak] ? when : "the start");
 }
 

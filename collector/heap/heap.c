@@ -111,6 +111,8 @@ static void adapt_rate(struct heap *h)
         atomic_store(every, now * 2);
     else if (rate < SAMPLES_PER_SECOND / 10 && now > h->options.every_bytes)
         atomic_store(every, now / 2 > h->options.every_bytes ? now / 2 : h->options.every_bytes);
+    if (atomic_load(every) > h->every_most)
+        h->every_most = atomic_load(every);
     h->last_rate_ns = h->now_ns;
     h->last_rate_events = h->totals.events;
 }

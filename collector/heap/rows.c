@@ -200,8 +200,11 @@ static void put_counters(struct heap *h)
         {"heap_dropped", h->dropped},
         {"heap_peak_bytes", h->totals.peak_bytes},
         {"heap_every_bytes", atomic_load(&ring_region_control(h->region)->every_bytes)},
+        {"heap_every_bytes_most", h->every_most},
     };
-    size_t len = sizeof(counters) / sizeof(counters[0]) - (h->options.mode == HEAP_EXACT);
+    size_t len = sizeof(counters) / sizeof(counters[0]);
+    if (h->options.mode == HEAP_EXACT)
+        len -= 2; /* of samples only */
     for (size_t i = 0; i < len; i++)
         stream_counter_set(h->stream, counters[i].name, counters[i].value);
     put_classes(h, "heap_size_below", h->size_classes,

@@ -158,6 +158,7 @@ struct heap {
     uint64_t size_classes[24], lifetimes[24];
     uint64_t dropped; /* memory was short here */
     uint64_t last_rate_ns, last_rate_events;
+    uint64_t every_most; /* sampled: the longest distance of samples so far */
 };
 
 /* ---- stacks.c ---- */

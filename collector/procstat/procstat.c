@@ -14,8 +14,10 @@
 
 static const uint64_t interval_default_ns = 100000000;
 static const uint64_t interval_min_ns = 1000000;
-static const uint64_t detail_default_ns = 1000000000;
 static const uint64_t nap_max_ns = 50000000;
+/* Reading all pages lasts milliseconds for a big process, and may hold up what maps memory in it:
+ * it is done so seldom that it takes at most this part of the time. */
+enum { DETAIL_SHARE = 50 };
 
 /* The series of one process or, for the sum, of all. */
 struct series {
@@ -129,7 +131,8 @@ static void put_basic(struct stream *s, const struct series *series, uint64_t no
     stream_point(s, series->threads, now, (double)b->threads);
 }
 
-static void round_of_readings(struct procstat *p, bool with_detail)
+/* How long it took to read the details. */
+static uint64_t round_of_readings(struct procstat *p, bool with_detail)
 {
     struct readings_basic sum = {0};
     struct readings_detail detail = {0};
@@ -139,11 +142,14 @@ static void round_of_readings(struct procstat *p, bool with_detail)
     uint64_t now = clock_monotonic_ns();
 
     /* The kernel is asked before the lock is taken: smaps_rollup may last milliseconds. */
+    for (size_t i = 0; i < p->len; i++)
+        p->watched[i].is_seen = readings_basic(&p->watched[i].readings, now);
+    uint64_t begin = clock_monotonic_ns();
     for (size_t i = 0; i < p->len; i++) {
         struct watched *w = &p->watched[i];
-        w->has_detail = with_detail && readings_detail(&w->readings, &w->detail);
-        w->is_seen = readings_basic(&w->readings, now);
+        w->has_detail = with_detail && w->is_seen && readings_detail(&w->readings, &w->detail);
     }
+    uint64_t lasted = clock_monotonic_ns() - begin;
     stream_lock(p->stream);
     for (size_t i = 0; i < p->len; i++) {
         struct watched *w = &p->watched[i];
@@ -165,6 +171,7 @@ static void round_of_readings(struct procstat *p, bool with_detail)
     if (has_detail)
         put_detail(p->stream, &p->sum, now, &detail);
     stream_unlock(p->stream);
+    return lasted;
 }
 
 static void *run(void *ctx)
@@ -177,9 +184,13 @@ static void *run(void *ctx)
         is_last = atomic_load(&p->must_end);
         uint64_t now = clock_monotonic_ns();
         bool with_detail = now >= detail_due || is_last;
-        round_of_readings(p, with_detail);
-        if (with_detail)
-            detail_due = now + p->options.detail_interval_ns;
+        uint64_t lasted = round_of_readings(p, with_detail);
+        if (with_detail) {
+            uint64_t rest = lasted * DETAIL_SHARE;
+            uint64_t least = p->options.detail_interval_ns;
+            /* A little before the round it shall come with. */
+            detail_due = now + (rest > least ? rest : least) - p->options.interval_ns / 4;
+        }
         due += p->options.interval_ns;
         now = clock_monotonic_ns();
         if (due < now) /* late: leave the missed ones out, keep the beat */
@@ -215,8 +226,8 @@ enum status procstat_open(struct procstat **out, struct target *target, struct s
         p->options.interval_ns = interval_default_ns;
     if (p->options.interval_ns < interval_min_ns)
         p->options.interval_ns = interval_min_ns;
-    if (p->options.detail_interval_ns == 0)
-        p->options.detail_interval_ns = detail_default_ns;
+    if (p->options.detail_interval_ns < p->options.interval_ns)
+        p->options.detail_interval_ns = p->options.interval_ns;
     stream_lock(stream);
     p->sum = make_series(stream, false, 0);
     stream_unlock(stream);

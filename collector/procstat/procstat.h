@@ -2,8 +2,9 @@
 /* Memory, CPU and threads of the target over time, as the kernel counts them.
  *
  * Series per process and, with has_process = false, for the whole tree: "rss" (bytes, every
- * interval), "pss", "uss", "swap" (bytes, seldom: the kernel walks all pages for them), "cpu"
- * (percent of one core), "threads" (count). Runs on a thread of its own, on absolute deadlines. */
+ * interval), "pss", "uss", "swap" (bytes, every interval while reading them takes less than 2 % of
+ * the time, else seldomer: the kernel walks all pages for them), "cpu" (percent of one core),
+ * "threads" (count). Runs on a thread of its own, on absolute deadlines. */
 
 #include <stdint.h>
 
@@ -15,7 +16,7 @@ struct procstat;
 
 struct procstat_options {
     uint64_t interval_ns;        /* 0 = 100 ms; at least 1 ms */
-    uint64_t detail_interval_ns; /* for pss, uss, swap; 0 = 1 s */
+    uint64_t detail_interval_ns; /* for pss, uss, swap at least; 0 = interval_ns */
 };
 
 /* Both the target and the stream must outlive it. Starts its thread. */

@@ -9,11 +9,16 @@
 
 enum { TEXT_MAX = 4096, SECOND = 1000000000 };
 
-static int open_file(pid_t pid, const char *name)
+static int open_folder(pid_t pid)
 {
-    char path[64];
-    snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, name);
-    return open(path, O_RDONLY | O_CLOEXEC);
+    char path[32];
+    snprintf(path, sizeof(path), "/proc/%d", (int)pid);
+    return open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+
+static int open_file(int folder, const char *name)
+{
+    return folder >= 0 ? openat(folder, name, O_RDONLY | O_CLOEXEC) : -1;
 }
 
 static bool read_text(int fd, char *text, size_t size)
@@ -27,10 +32,11 @@ static bool read_text(int fd, char *text, size_t size)
 
 bool readings_open(struct readings *r, pid_t pid)
 {
+    int folder = open_folder(pid);
     *r = (struct readings){.pid = pid,
-                           .statm = open_file(pid, "statm"),
-                           .stat = open_file(pid, "stat"),
-                           .smaps = open_file(pid, "smaps_rollup")};
+                           .folder = folder,
+                           .statm = open_file(folder, "statm"),
+                           .stat = open_file(folder, "stat")};
     if (r->statm >= 0 && r->stat >= 0)
         return true;
     readings_close(r);
@@ -39,12 +45,12 @@ bool readings_open(struct readings *r, pid_t pid)
 
 void readings_close(struct readings *r)
 {
-    const int files[] = {r->statm, r->stat, r->smaps};
+    const int files[] = {r->folder, r->statm, r->stat};
     for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
         if (files[i] >= 0)
             close(files[i]);
     }
-    r->statm = r->stat = r->smaps = -1;
+    r->folder = r->statm = r->stat = -1;
 }
 
 bool readings_parse_statm(const char *text, uint64_t page_bytes, uint64_t *rss_bytes)
@@ -141,8 +147,14 @@ bool readings_basic(struct readings *r, uint64_t now_ns)
     return true;
 }
 
+/* Opened anew each time: an open smaps file is about the memory that the process had when it was
+ * opened, and exec takes that away (fs/proc/task_mmu.c, proc_maps_open). */
 bool readings_detail(struct readings *r, struct readings_detail *out)
 {
     char text[TEXT_MAX];
-    return read_text(r->smaps, text, sizeof(text)) && readings_parse_smaps(text, out);
+    int smaps = open_file(r->folder, "smaps_rollup");
+    bool is_read = read_text(smaps, text, sizeof(text)) && readings_parse_smaps(text, out);
+    if (smaps >= 0)
+        close(smaps);
+    return is_read;
 }

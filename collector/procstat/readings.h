@@ -20,7 +20,7 @@ struct readings_detail {
 
 struct readings {
     pid_t pid;
-    int statm, stat, smaps; /* kept open: a reused pid cannot be mistaken for it */
+    int folder, statm, stat; /* kept open: a reused pid cannot be mistaken for it */
     uint64_t cpu_ns, read_ns;
     struct readings_basic basic;
 };
@@ -31,7 +31,8 @@ void readings_close(struct readings *r);
 /* Fills r->basic; false when the process is gone. */
 bool readings_basic(struct readings *r, uint64_t now_ns);
 
-/* Walks all its pages: milliseconds for a big process. */
+/* The kernel walks all its pages: milliseconds for a big process, of which the process itself may
+ * have to wait for some. False when the kernel does not tell (any more). */
 bool readings_detail(struct readings *r, struct readings_detail *out);
 
 /* The parsers, for text with a NUL behind it. */

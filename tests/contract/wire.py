@@ -61,6 +61,37 @@ def samples_column(functions, samples, period_ns):
                  + chunk(8, number(1, zigzag(period_ns))))
 
 
+def heap_batch(seq, places, rows, period=1, series=()):
+    """Tables for `places` (functions under main), and rows (time_s, place, domain, allocated, allocations, freed, frees,
+    born_s) of a heap; `series` are (time_s, bytes) of what is in use."""
+    values = [("allocated", "bytes"), ("allocations", "count"), ("freed", "bytes"), ("frees", "count"),
+              ("temporary", "bytes"), ("temporaries", "count"), ("born", "ns")]
+    names = ["main", *places]
+    strings = [*names, "/src/app.py", "heap", *(w for v in values for w in v)]
+    body = number(1, seq) + number(2, 0) + number(3, int(max(r[0] for r in rows) * 10**9))
+    body += number(4, 1) + b"".join(chunk(5, s) for s in strings)
+    file = len(names) + 1
+    body += number(6, 1) + packed(7, range(1, len(names) + 1)) + packed(8, [file] * len(names)) + packed(9, range(1, len(names) + 1))
+    body += packed(10, [0] * len(names)) + packed(11, [0] * len(names))
+    body += number(12, 1) + packed(13, range(1, len(names) + 1)) + packed(14, range(1, len(names) + 1))
+    body += number(16, 1) + packed(17, [0] + [1] * len(places)) + packed(18, range(1, len(names) + 1))
+    body += number(19, 0) + chunk(20, number(2, 4242) + chunk(4, "python3 app.py"))
+    body += number(21, 0) + chunk(22, number(3, 4242) + chunk(4, "MainThread"))
+    body += chunk(25, chunk(2, "heap") + b"".join(chunk(3, chunk(1, n) + chunk(2, u)) for n, u in values) + number(4, period))
+    times = [int(r[0] * 10**9) for r in rows]
+    columns = list(zip(*((r[3], r[4], r[5], r[6], 0, 0, int(r[7] * 10**9)) for r in rows)))
+    body += chunk(26, number(2, times[0]) + packed(3, [zigzag(t - times[max(i - 1, 0)]) for i, t in enumerate(times)])
+                  + packed(5, [2 + places.index(r[1]) for r in rows]) + packed(6, [r[2] << 6 for r in rows])
+                  + b"".join(chunk(8, packed(2, [zigzag(v) for v in column])) for column in columns))
+    body += chunk(27, chunk(2, "heap") + chunk(3, "bytes"))
+    if series:
+        at = [int(t * 10**9) for t, _ in series]
+        of = [int(v) for _, v in series]
+        body += chunk(28, number(2, 0) + packed(3, [zigzag(t - (at[i - 1] if i else 0)) for i, t in enumerate(at)])
+                      + packed(4, [zigzag(v - (of[i - 1] if i else 0)) for i, v in enumerate(of)]))
+    return chunk(2, body)
+
+
 def more_samples(seq, functions, samples, period_ns=10_000_000):
     return chunk(2, number(1, seq) + number(2, 0) + number(3, 2 * 10**9) + samples_column(functions, samples, period_ns))
 

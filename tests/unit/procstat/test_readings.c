@@ -1,6 +1,8 @@
 #include <criterion/criterion.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "collector/procstat/readings.h"
@@ -65,4 +67,38 @@ Test(procstat_readings, a_process_that_never_was_cannot_be_opened)
 {
     struct readings r;
     cr_expect_not(readings_open(&r, 1 << 30));
+}
+
+/* What a shim does (pyenv's python is a shell that ends in exec). */
+Test(procstat_readings, a_process_is_still_read_in_detail_after_exec)
+{
+    int pipes[2];
+    char byte;
+    struct readings r;
+    struct readings_detail d;
+    cr_assert_eq(pipe(pipes), 0);
+    pid_t child = fork();
+    if (child == 0) {
+        cr_assert_eq(read(pipes[0], &byte, 1), 1);
+        close(pipes[0]);
+        close(pipes[1]);
+        execl("/bin/sleep", "sleep", "60", (char *)NULL);
+        _exit(1);
+    }
+    cr_assert(readings_open(&r, child));
+    bool is_told = readings_detail(&r, &d);
+    uint64_t before = d.pss_bytes;
+    cr_assert_eq(write(pipes[1], "x", 1), 1);
+    close(pipes[1]);
+    for (int tries = 0; is_told && tries < 1000; tries++) {
+        if (readings_detail(&r, &d) && d.pss_bytes != before)
+            break;
+        usleep(10000);
+    }
+    kill(child, SIGKILL);
+    waitpid(child, NULL, 0);
+    readings_close(&r);
+    if (is_told) /* a kernel without smaps_rollup has none */
+        cr_expect_neq(d.pss_bytes, before);
+    close(pipes[0]);
 }

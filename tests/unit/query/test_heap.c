@@ -91,9 +91,12 @@ Test(heap, is_told_in_the_report)
     struct stats_options all = {0};
     cr_assert_eq(stats_write_json(p, NULL, &everything, &all, &b, NULL), STATUS_OK);
     buf_put_byte(&b, 0);
-    cr_assert(strstr((const char *)b.data, "\"heap\":{\"peak_bytes\":550,\"in_use_bytes\":40,"
-                                           "\"allocated_bytes\":580,\"leaked_bytes\":40}"),
-              "%s", (const char *)b.data);
+    const char *text = (const char *)b.data;
+    cr_assert(strstr(text, "\"heap\":{\"peak_bytes\":550,\"peak_s\":2e-07,\"in_use_bytes\":40,"
+                           "\"allocated_bytes\":580,\"leaked_bytes\":40,\"every_bytes\":0}"),
+              "%s", text);
+    cr_assert(strstr(text, "\"leaks\":{"), "%s", text);
+    cr_assert_null(strstr(text, "\"temporary"), "the set does not tell: %s", text);
     buf_deinit(&b);
     profile_free(p);
 }

@@ -73,7 +73,7 @@ Test(summary, says_the_hottest_function_and_the_peak)
     buf_init(&b, 0);
     cr_assert_eq(summary_write(p, NULL, &b), STATUS_OK);
     cr_assert_str_eq(text_of(&b),
-                     "62 % in hash_password (hash_password.py:10); peak 1.12 GiB at 41 s");
+                     "62 % in hash_password (hash_password.py:10); peak RSS 1.12 GiB at 41 s");
     buf_deinit(&b);
     profile_free(p);
 }
