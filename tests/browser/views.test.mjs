@@ -91,6 +91,78 @@ test("flame: the wheel zooms about the pointer and dragging pans, without touchi
   assert.ok(!state(page).includes("root="), "dragging is not clicking");
 });
 
+test("flame in time: a lane a thread, a click goes to the box, the address keeps what is in sight", async (t) => {
+  const page = await on.open(t, "/p/run24#view=flame");
+  await drawn(page, FLAME);
+  await page.getByRole("button", { name: "In time" }).click();
+  await until(() => state(page).includes("order=time"), "the order is in the address");
+  await until(() => page.locator(".time-sight").textContent().then((x) => x === "24.0 s in all").catch(() => false), "all of it is in sight");
+  const rows = await page.locator(".time-view table tbody tr").allTextContents();
+  assert.ok(rows.length >= 3 && rows.some((row) => row.startsWith("MainThread")), `a row a thread: ${rows}`);
+  const box = await page.locator(FLAME).first().boundingBox();
+  await until(async () => {
+    await page.mouse.move(box.x + 200 + Math.random() * 8, box.y + 30);
+    return (await page.locator(".tooltip").innerText().catch(() => "")).includes("lasted");
+  }, "the tooltip tells from when and how long");
+  // Down the lane to the first box that is not there all the time.
+  let y = 30;
+  await until(async () => {
+    y = y > 300 ? 30 : y + 20;
+    await page.mouse.move(box.x + 200 + Math.random() * 4, box.y + y);
+    const text = await page.locator(".tooltip").innerText().catch(() => "");
+    return /lasted\s+([\d.]+ ms|\d\.\d+ s)/.test(text) && text.includes(".py");
+  }, "a box of a part of the time");
+  await page.mouse.click(box.x + 202, box.y + y);
+  await until(() => /sight=[\d.]+-[\d.]+/.test(state(page)), "what is in sight is in the address");
+  await until(() => /sel=\d+/.test(state(page)), "and the function is chosen");
+  const seen = await page.locator(".time-sight").textContent();
+  await page.reload();
+  await until(() => page.locator(".time-sight").textContent().then((x) => x === seen).catch(() => false), "the link reproduces it");
+  await page.locator(".flame-stage").focus();
+  await page.keyboard.press("0");
+  await until(() => !state(page).includes("sight="), "0 shows everything");
+  await page.keyboard.press("ArrowDown");
+  await until(async () => {
+    await page.keyboard.press("ArrowDown");
+    await page.keyboard.press("Enter");
+    await page.waitForTimeout(200);
+    return state(page).includes("sight=");
+  }, "the keyboard goes down to a part too");
+  await page.keyboard.press("o");
+  await until(() => !state(page).includes("order="), "o leads back to the merged picture");
+});
+
+test("flame in time: a profile without times says so", async (t) => {
+  const page = await on.open(t, "/p/pstats1#view=flame&order=time");
+  await page.getByText("does not say when its samples were taken").waitFor();
+});
+
+test("pictures: threads, grouping and folding are asked for and in the address", async (t) => {
+  const page = await on.open(t, "/p/run24#view=flame");
+  await drawn(page, FLAME);
+  await page.getByRole("button", { name: "by function" }).click();
+  await page.getByRole("menuitem", { name: "a box a package" }).click();
+  await until(() => on.mock.state.requests.some((r) => r.includes("/run24/flame") && r.includes("group=package")), "asked by package");
+  assert.ok(state(page).includes("group=package"));
+  await page.getByRole("button", { name: "by package" }).click();
+  await page.getByRole("menuitem", { name: "fold recursion" }).click();
+  await until(() => on.mock.state.requests.some((r) => r.includes("group=package") && r.includes("collapse=1")), "asked folded");
+  await page.getByRole("button", { name: "all threads" }).click();
+  await page.getByRole("menuitem", { name: /MainThread/ }).click();
+  await until(() => /thread=\d+/.test(state(page)), "one thread");
+  await page.getByRole("button", { name: "Remove: a box a package" }).click();
+  await until(() => !state(page).includes("group="), "the chip takes it away");
+});
+
+test("menu: a module is hidden from every view, and its chip says which", async (t) => {
+  const page = await on.open(t, "/p/run24#view=table");
+  await page.locator(".rows .row").first().click({ button: "right" });
+  await page.getByRole("menuitem", { name: /^Hide all of threading/ }).click();
+  await until(() => /hidemod=\d+/.test(state(page)), "in the address");
+  await page.getByText("hidden: all of threading").waitFor();
+  await until(() => on.mock.state.requests.some((r) => r.includes("/run24/table") && r.includes("hidemod=")), "the table is asked without it");
+});
+
 test("flame: inverted puts what runs at the root", async (t) => {
   const page = await on.open(t, "/p/run24#view=flame");
   await drawn(page, FLAME);
@@ -242,7 +314,7 @@ test("menu: focus and hide change what is asked, and chips take them back", asyn
   const waits = page.locator(".rows .row", { hasText: "Condition.wait" });
   await until(() => waits.count().then((n) => n === 0), "other stacks are gone");
   await page.locator(".rows .row", { hasText: "hash_password" }).click({ button: "right" });
-  await page.getByRole("menuitem", { name: /^Hide/ }).click();
+  await page.getByRole("menuitem", { name: /^Hide:/ }).click();
   await page.getByText("hidden: hash_password").waitFor();
   await until(() => page.locator(".rows .row", { hasText: "hash_password" }).count().then((n) => n === 0), "its frames are gone");
   await page.getByRole("button", { name: "Remove: hidden: hash_password" }).click();

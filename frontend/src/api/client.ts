@@ -5,12 +5,14 @@ import type {
   Filter,
   Flame,
   LineRow,
+  PictureOptions,
   Profile,
   ProfileList,
   SeriesData,
   SourceAnswer,
   SpanData,
   TableAnswer,
+  TimeWindow,
   UploadAnswer,
 } from "./types";
 
@@ -69,7 +71,14 @@ export function filterQuery(filter: Filter): URLSearchParams {
   if (filter.states.length) query.set("state", filter.states.join(","));
   if (filter.focus !== null) query.set("focus", String(filter.focus));
   if (filter.hide.length) query.set("hide", filter.hide.join(","));
+  if (filter.hideModules.length) query.set("hidemod", filter.hideModules.join(","));
+  if (filter.hidePackages.length) query.set("hidepkg", filter.hidePackages.join(","));
   return query;
+}
+
+function putPicture(query: URLSearchParams, options: PictureOptions): void {
+  if (options.group) query.set("group", options.group);
+  if (options.collapse) query.set("collapse", "1");
 }
 
 function profilePath(id: string, question = ""): string {
@@ -128,7 +137,13 @@ export interface ProfileSource {
   profile(signal?: AbortSignal): Promise<Profile>;
   flame(
     filter: Filter,
-    options: { invert: boolean; min: number },
+    options: PictureOptions & { invert: boolean; min: number },
+    signal?: AbortSignal,
+  ): Promise<Flame>;
+  /** The stacks in order of time; `window` narrows the filter's own. */
+  timeline(
+    filter: Filter,
+    options: PictureOptions & { pixels: number; window: TimeWindow },
     signal?: AbortSignal,
   ): Promise<Flame>;
   table(filter: Filter, signal?: AbortSignal): Promise<TableAnswer>;
@@ -186,6 +201,14 @@ export function sourceOf(id: string, answerer: Answerer): ProfileSource {
       const query = filterQuery(filter);
       if (options.invert) query.set("invert", "1");
       if (options.min > 0) query.set("min", String(options.min));
+      putPicture(query, options);
+      return decodeFlame(await bytes("flame", query, signal));
+    },
+    async timeline(filter, options, signal) {
+      const query = filterQuery({ ...filter, ...options.window });
+      query.set("order", "time");
+      query.set("pixels", String(options.pixels));
+      putPicture(query, options);
       return decodeFlame(await bytes("flame", query, signal));
     },
     table: (filter, signal) => json("table", filterQuery(filter), signal),

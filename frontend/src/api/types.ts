@@ -100,6 +100,14 @@ export interface FlameHead {
   truncated_depth: number;
   estimated: boolean;
   flags: boolean;
+  /** Rows are moments (docs/api.md, order=time); what follows is told only then. */
+  order?: "time";
+  lanes?: TimeLane[];
+  lanes_left_out?: number;
+  /** Nanoseconds: shorter boxes share one. */
+  cutoff?: number;
+  /** Nanoseconds a sample was taken to last at most, when it does not say. */
+  assumed?: number;
   functions: {
     id: number[];
     name: string[];
@@ -110,6 +118,13 @@ export interface FlameHead {
   };
   files: string[];
   modules: string[];
+}
+
+export interface TimeLane {
+  thread: number;
+  rows: number;
+  samples: number;
+  covered: number;
 }
 
 /** One depth of a flame graph: boxes in order of x0, function = position in head.functions. */
@@ -251,4 +266,17 @@ export interface Filter {
   states: string[];
   focus: number | null;
   hide: number[];
+  hideModules: number[];
+  hidePackages: number[];
+}
+
+/** How a picture is put together. */
+export interface PictureOptions {
+  group: "" | "module" | "package" | "file";
+  collapse: boolean;
+}
+
+export interface TimeWindow {
+  from: number | null;
+  to: number | null;
 }

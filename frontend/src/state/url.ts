@@ -33,6 +33,14 @@ export interface ViewState {
   sel: number | null;
   focus: number | null;
   hide: number[];
+  /** Functions whose whole modules, or packages, are hidden. */
+  hideModules: number[];
+  hidePackages: number[];
+  order: "merged" | "time";
+  group: "" | "module" | "package" | "file";
+  collapse: boolean;
+  /** What of the time order is in sight; null = all of the window. */
+  sight: [number, number] | null;
   colour: "package" | "kind" | "self";
   rings: number; // 0 = as many as fit
   theme: ThemeChoice | null; // null = the person's own
@@ -54,6 +62,12 @@ export const USUAL: ViewState = {
   sel: null,
   focus: null,
   hide: [],
+  hideModules: [],
+  hidePackages: [],
+  order: "merged",
+  group: "",
+  collapse: false,
+  sight: null,
   colour: "package",
   rings: 0,
   theme: null,
@@ -76,6 +90,12 @@ function seconds(text: string | null): number | null {
 
 function oneOf<T extends string>(text: string | null, words: readonly T[], usual: T): T {
   return words.find((w) => w === text) ?? usual;
+}
+
+function span(text: string | null): [number, number] | null {
+  const [from, to] = (text ?? "").split("-").map(Number);
+  if (from === undefined || to === undefined || !Number.isFinite(from) || !Number.isFinite(to)) return null;
+  return from >= 0 && to > from ? [from, to] : null;
 }
 
 /** Anything that makes no sense in a link counts as not said. */
@@ -104,6 +124,12 @@ export function parseState(hash: string): ViewState {
     sel: one ?? null,
     focus: focus ?? null,
     hide: ids(query.get("hide"), ","),
+    hideModules: ids(query.get("hidemod"), ","),
+    hidePackages: ids(query.get("hidepkg"), ","),
+    order: oneOf(query.get("order"), ["merged", "time"] as const, "merged"),
+    group: oneOf(query.get("group"), ["", "module", "package", "file"] as const, ""),
+    collapse: query.get("collapse") === "1",
+    sight: span(query.get("sight")),
     colour: oneOf(query.get("colour"), ["package", "kind", "self"] as const, "package"),
     rings: Number.isInteger(rings) && rings > 0 && rings <= 64 ? rings : 0,
     theme: theme ? oneOf(theme, ["system", "light", "dark"] as const, "system") : null,
@@ -131,6 +157,12 @@ export function printState(state: ViewState): string {
   put("sel", state.sel === null ? "" : String(state.sel));
   put("focus", state.focus === null ? "" : String(state.focus));
   put("hide", state.hide.join(","));
+  put("hidemod", state.hideModules.join(","));
+  put("hidepkg", state.hidePackages.join(","));
+  put("order", state.order === "merged" ? "" : state.order);
+  put("group", state.group);
+  put("collapse", state.collapse ? "1" : "");
+  put("sight", state.sight ? state.sight.map(round).join("-") : "");
   put("colour", state.colour === "package" ? "" : state.colour);
   put("rings", state.rings ? String(state.rings) : "");
   put("theme", state.theme ?? "");
@@ -146,6 +178,11 @@ const STEPS: readonly (keyof ViewState)[] = [
   "invert",
   "focus",
   "hide",
+  "hideModules",
+  "hidePackages",
+  "order",
+  "group",
+  "collapse",
   "threads",
   "processes",
   "states",

@@ -47,6 +47,12 @@ export class ChartFrame {
     this.updateTable(flame, root);
   }
 
+  /** Legend and choice of colours only: for a picture that has no path to its root. */
+  updateColours(shared: Shared): void {
+    this.colourChoice.value = shared.state.colour;
+    if (shared.flame) this.updateLegend(shared, shared.flame);
+  }
+
   private updateNote(flame: FlameModel): void {
     const { head } = flame.flame;
     const words: string[] = [];

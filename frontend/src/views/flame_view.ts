@@ -7,6 +7,8 @@ import { el, fill, frameGate, icon, onResize, wantsLessMotion } from "../widgets
 import { stateCard } from "../widgets/notice";
 import { hideTooltip, showTooltip } from "../widgets/tooltip";
 import { boxTooltip, ChartFrame, rootOf } from "./chart";
+import { listenTo } from "./gestures";
+import { PictureControls } from "./picture_controls";
 import type { Actions, Shared, View } from "./view";
 
 const MOVE_MS = 260;
@@ -23,6 +25,7 @@ export class FlameView implements View {
   private readonly stage: HTMLElement;
   private readonly message = el("div", { class: "stage", hidden: true });
   private readonly painter: FlamePainter;
+  private readonly controls: PictureControls;
   private readonly invert: HTMLButtonElement;
   private readonly flip: HTMLButtonElement;
   private shared: Shared | null = null;
@@ -40,6 +43,7 @@ export class FlameView implements View {
 
   constructor(private readonly actions: Actions) {
     this.frame = new ChartFrame(actions);
+    this.controls = new PictureControls(actions);
     this.painter = new FlamePainter(this.base);
     this.invert = el("button", { class: "button quiet", type: "button", "aria-pressed": "false", title: "Callees at the root: what runs, then who called it (i)" }, "Inverted");
     this.flip = el("button", { class: "button quiet icon", type: "button", "aria-pressed": "false", title: "Root at the bottom (f)", "aria-label": "Root at the bottom" }, icon("flip"));
@@ -57,7 +61,7 @@ export class FlameView implements View {
       this.thumb,
     );
     this.element.append(
-      el("div", { class: "view-bar" }, this.frame.crumbs, this.frame.colourLabel, this.invert, this.flip, reset),
+      el("div", { class: "view-bar" }, this.frame.crumbs, this.controls.order, this.controls.threads, this.controls.shape, this.frame.colourLabel, this.invert, this.flip, reset),
       this.frame.note,
       el("div", { class: "stage" }, this.stage, this.message),
       this.frame.legend,
@@ -74,6 +78,7 @@ export class FlameView implements View {
     const before = this.shared?.flame ?? null;
     this.shared = shared;
     const { flame, state } = shared;
+    this.controls.update(shared);
     this.invert.setAttribute("aria-pressed", String(state.invert));
     this.flip.setAttribute("aria-pressed", String(state.isFlipped));
     this.message.hidden = flame !== null && !flame.isEmpty;
@@ -294,68 +299,26 @@ export class FlameView implements View {
       this.scroll = Math.min(this.scroll, this.scrollMost());
       this.draw();
     });
-    let drag: { x: number; y: number; moved: boolean } | null = null;
-    const place = (event: MouseEvent): [number, number] => {
-      const box = stage.getBoundingClientRect();
-      return [event.clientX - box.left, event.clientY - box.top];
-    };
-    stage.addEventListener("pointerdown", (event) => {
-      if (event.button === 0) drag = { x: event.clientX, y: event.clientY, moved: false };
-    }, { signal });
-    stage.addEventListener("pointermove", (event) => {
-      const [x, y] = place(event);
-      if (drag && event.pointerType !== "touch") {
-        const dx = event.clientX - drag.x;
-        const dy = event.clientY - drag.y;
-        if (!drag.moved && Math.hypot(dx, dy) > 4) {
-          drag.moved = true;
-          stage.setPointerCapture(event.pointerId);
-          stage.classList.add("is-dragging");
-          hideTooltip();
-        }
-        if (drag.moved) {
-          this.panBy(-dx);
-          this.scrollBy(-dy);
-          drag.x = event.clientX;
-          drag.y = event.clientY;
-        }
-        return;
-      }
-      const box = this.boxUnder(x, y);
-      const flame = this.shared?.flame;
-      if (box?.depth !== this.hover?.depth || box?.index !== this.hover?.index) {
-        this.hover = box;
-        this.overlaySoon();
-      }
-      if (box && flame && event.pointerType !== "touch") showTooltip(boxTooltip(flame, box), event.clientX, event.clientY);
-      else hideTooltip();
-    }, { signal });
-    stage.addEventListener("pointerup", (event) => {
-      const wasDrag = drag?.moved ?? true;
-      drag = null;
-      stage.classList.remove("is-dragging");
-      if (wasDrag || event.button !== 0) return;
-      const box = this.boxUnder(...place(event));
-      if (!box) return;
-      hideTooltip();
-      this.cursor = null;
-      this.choose(box);
-    }, { signal });
-    stage.addEventListener("pointercancel", () => {
-      drag = null;
-    }, { signal });
-    stage.addEventListener("pointerleave", () => {
-      this.hover = null;
-      hideTooltip();
-      this.overlaySoon();
-    }, { signal });
-    stage.addEventListener("wheel", (event) => this.onWheel(event, place(event)[0]), { signal, passive: false });
-    stage.addEventListener("contextmenu", (event) => {
-      const box = this.boxUnder(...place(event));
-      if (!box) return;
-      event.preventDefault();
-      this.openMenu(box, event.clientX, event.clientY);
-    }, { signal });
+    listenTo(stage, signal, {
+      pan: (pixels) => this.panBy(pixels),
+      scroll: (pixels) => this.scrollBy(pixels),
+      zoom: (factor, x) => this.zoomBy(factor, x),
+      canScroll: () => this.scrollMost() > 0,
+      lineHeight: () => this.rowHeight,
+      hover: (at) => this.setHover(at ? this.boxUnder(at.x, at.y) : null, at?.event ?? null),
+      click: (x, y) => {
+        const box = this.boxUnder(x, y);
+        if (!box) return;
+        hideTooltip();
+        this.cursor = null;
+        this.choose(box);
+      },
+      menu: (x, y, event) => {
+        const box = this.boxUnder(x, y);
+        if (box) this.openMenu(box, event.clientX, event.clientY);
+        return box !== null;
+      },
+    });
     stage.addEventListener("keydown", (event) => this.onKey(event), { signal });
   }
 
@@ -367,20 +330,14 @@ export class FlameView implements View {
     this.actions.menu(x, y, flame.idOf(functionOf(flame.flame, box)), path);
   }
 
-  private onWheel(event: WheelEvent, x: number): void {
-    const unit = event.deltaMode === 1 ? this.rowHeight : 1;
-    const isZoom = event.ctrlKey || event.metaKey || event.altKey;
-    if (!isZoom && Math.abs(event.deltaX) > Math.abs(event.deltaY)) {
-      this.panBy(event.deltaX * unit);
-    } else if (!isZoom && event.shiftKey) {
-      this.panBy(event.deltaY * unit);
-    } else if (isZoom || this.scrollMost() === 0) {
-      this.zoomBy(Math.exp(event.deltaY * unit * 0.0022), x);
-    } else if (!this.scrollBy(event.deltaY * unit)) {
-      return;
+  private setHover(box: Box | null, event: PointerEvent | null): void {
+    const flame = this.shared?.flame;
+    if (box?.depth !== this.hover?.depth || box?.index !== this.hover?.index) {
+      this.hover = box;
+      this.overlaySoon();
     }
-    hideTooltip();
-    event.preventDefault();
+    if (box && flame && event && event.pointerType !== "touch") showTooltip(boxTooltip(flame, box), event.clientX, event.clientY);
+    else hideTooltip();
   }
 
   private onKey(event: KeyboardEvent): void {

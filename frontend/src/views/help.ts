@@ -22,6 +22,7 @@ const KEYS: [string, [string, string][]][] = [
       ["0", "show everything"],
       ["I", "inverted: what runs at the root"],
       ["F", "flame: root at the bottom or at the top"],
+      ["O", "flame: in order of time, or merged"],
       ["W S A D", "flame: zoom in, out, move left, right"],
       ["Ctrl wheel", "flame: zoom about the pointer"],
     ],

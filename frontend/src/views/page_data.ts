@@ -1,13 +1,15 @@
 import type { ProfileSource } from "../api/client";
 import { ApiError } from "../api/client";
-import type { Filter, Flame, ProfileState, SeriesData } from "../api/types";
+import type { Filter, Flame, PictureOptions, ProfileState, SeriesData } from "../api/types";
 import { endBeforeExit } from "../model/series";
 import { FlameModel } from "../model/flame_model";
+import { detailWindow, TimelineModel } from "../model/timeline_model";
 import type { ViewState } from "../state/url";
 import type { Shared } from "./view";
 
 const STRIP_POINTS = 1500;
 const MEMORY_POINTS = 3000;
+const TIME_PIXELS = 2400;
 const MOST_BUCKETS = 300;
 const SAMPLES_PER_BUCKET = 5;
 /** A live picture need not hold what nobody can see. */
@@ -30,7 +32,13 @@ export function filterOf(state: ViewState): Filter {
     states: state.states,
     focus: state.focus,
     hide: state.hide,
+    hideModules: state.hideModules,
+    hidePackages: state.hidePackages,
   };
+}
+
+function pictureOf(state: ViewState): PictureOptions {
+  return { group: state.group, collapse: state.collapse };
 }
 
 /** The first picture is asked for before the page knows what profile it has. */
@@ -39,12 +47,18 @@ export interface EarlyFlame {
   flame: Promise<Flame>;
 }
 
+export function isInTime(state: ViewState): boolean {
+  return state.view === "flame" && state.order === "time";
+}
+
 function earlyKey(state: ViewState): string {
-  return JSON.stringify([filterOf(state), state.invert]);
+  return JSON.stringify([filterOf(state), isInTime(state) || state.invert, state.group, state.collapse, isInTime(state)]);
 }
 
 export function askEarly(source: ProfileSource, state: ViewState): EarlyFlame {
-  const flame = source.flame(filterOf(state), { invert: state.invert, min: 0 });
+  const flame = isInTime(state)
+    ? source.timeline(filterOf(state), { ...pictureOf(state), pixels: TIME_PIXELS, window: { from: state.from, to: state.to } })
+    : source.flame(filterOf(state), { ...pictureOf(state), invert: state.invert, min: 0 });
   flame.catch(() => undefined); // told where it is awaited, if it is
   return { key: earlyKey(state), flame };
 }
@@ -117,7 +131,7 @@ export class PageData {
     filter.value ||= shared.usualValue;
     const filterKey = `${rev}/${JSON.stringify(filter)}`;
     const list: Question[] = [];
-    const put = (name: string, key: string, ask: (signal: AbortSignal) => Promise<() => void>) =>
+    const put: Put = (name, key, ask) =>
       list.push({
         name,
         key,
@@ -128,11 +142,22 @@ export class PageData {
       });
 
     const isLarge = (shared.flame?.flame.head.nodes ?? 0) > LIVE_MIN_FROM_NODES;
+    const inTime = isInTime(state);
     const min = profile.state === "live" && isLarge ? LIVE_MIN_FRACTION : 0;
-    put("flame", `${filterKey}/${state.invert}`, async (signal) => {
-      const early = this.early?.key === earlyKey(state) ? this.early.flame : null;
+    const picture = pictureOf(state);
+    const pictureKey = `${filterKey}/${picture.group}/${picture.collapse}`;
+    const takeEarly = (isTime: boolean) => {
+      if (isTime !== inTime || this.early?.key !== earlyKey(state)) return null;
+      const { flame } = this.early;
       this.early = null;
-      const flame = await (early ?? source.flame(filter, { invert: state.invert, min }, signal));
+      return flame;
+    };
+    if (inTime) this.putTimeline(put, filter, picture, pictureKey, takeEarly);
+    // What is looked at comes first: one question at a time is answered for a profile.
+    if (!inTime || this.answered.get("timeline") === pictureKey || this.problems.has("timeline"))
+      put("flame", `${pictureKey}/${state.invert}`, async (signal) => {
+      const early = takeEarly(false);
+      const flame = await (early ?? source.flame(filter, { ...picture, invert: state.invert, min }, signal));
       return () => (shared.flame = new FlameModel(flame));
     });
     if (state.view === "table")
@@ -177,7 +202,35 @@ export class PageData {
       });
     return list;
   }
+
+  private putTimeline(
+    put: Put,
+    filter: Filter,
+    picture: PictureOptions,
+    key: string,
+    takeEarly: (isTime: boolean) => Promise<Flame> | null,
+  ): void {
+    const { shared, source } = this;
+    const { state } = shared;
+    const window = { from: state.from, to: state.to };
+    put("timeline", key, async (signal) => {
+      const flame = await (takeEarly(true) ?? source.timeline(filter, { ...picture, pixels: TIME_PIXELS, window }, signal));
+      return () => {
+        shared.timeline = new TimelineModel(flame);
+        shared.timeDetail = null;
+      };
+    });
+    if (this.answered.get("timeline") !== key) return; // how fine it is, is not known yet
+    const finer = detailWindow(shared.timeline, shared.timeDetail, state.sight);
+    if (!finer) return;
+    put("timeDetail", `${key}/${finer.from}/${finer.to}`, async (signal) => {
+      const flame = await source.timeline(filter, { ...picture, pixels: TIME_PIXELS * 2, window: finer }, signal);
+      return () => (shared.timeDetail = new TimelineModel(flame));
+    });
+  }
 }
+
+type Put = (name: string, key: string, ask: (signal: AbortSignal) => Promise<() => void>) => void;
 
 /** A bucket of few samples says more about chance than about the thread. */
 function bucketsFor({ profile, state }: Shared): number {

@@ -5,6 +5,7 @@ import type { LiveMessage, Profile } from "../api/types";
 import { mixRgb, pixel, readTokens, SHADES, type Rgb } from "../canvas/colours";
 import { safeName } from "../canvas/text";
 import { HEAT_STEPS, KINDS, PackageColours, PACKAGE_SLOTS } from "../model/palette";
+import { shortFile } from "../model/format";
 import { compileQuery, coverage, matchFunctions } from "../model/search";
 import { chooseTheme, theme, themeChoice } from "../state/theme";
 import { isStep, parseState, printState, sameIds, VIEWS, type ViewName, type ViewState } from "../state/url";
@@ -19,15 +20,21 @@ import { HeaderView, type HeaderActions } from "./header_view";
 import { showHelp } from "./help";
 import { LinesView } from "./lines_view";
 import { MemoryView } from "./memory_view";
-import { askEarly, PageData, QUESTION_OF, type EarlyFlame } from "./page_data";
+import { askEarly, isInTime, PageData, QUESTION_OF, type EarlyFlame } from "./page_data";
 import { StripView } from "./strip_view";
 import { SunburstView } from "./sunburst_view";
+import { TimeView } from "./time_view";
 import { TableView } from "./table_view";
 import { ThreadsView } from "./threads_view";
+import { isOtherTree } from "./picture_controls";
 import { knownNames, ToolbarView } from "./toolbar_view";
 import type { Actions, Shared, View } from "./view";
 
-const MAKERS: Record<ViewName, new (actions: Actions) => View> = {
+/** The flame graph in order of time is a view of its own behind the same tab. */
+type MadeView = ViewName | "time";
+const madeFor = (state: ViewState): MadeView => (isInTime(state) ? "time" : state.view);
+
+const MAKERS: Record<MadeView, new (actions: Actions) => View> = {
   sunburst: SunburstView,
   flame: FlameView,
   table: TableView,
@@ -35,6 +42,7 @@ const MAKERS: Record<ViewName, new (actions: Actions) => View> = {
   lines: LinesView,
   memory: MemoryView,
   threads: ThreadsView,
+  time: TimeView,
 };
 
 /** Palette slots in the order of model/palette.ts. */
@@ -74,7 +82,7 @@ export class ProfilePage {
   private readonly strip: StripView;
   private readonly detail: DetailView;
   private readonly panel = el("section", { class: "panel main", id: "view", role: "tabpanel" });
-  private view: { name: ViewName; view: View } | null = null;
+  private view: { name: MadeView; view: View } | null = null;
   private waits = 0;
   private isPaused = false;
   private resume: (() => void) | null = null;
@@ -110,6 +118,8 @@ export class ProfilePage {
       hits: null,
       coverage: null,
       boxColours: new Uint32Array(),
+      timeline: null,
+      timeDetail: null,
       table: null,
       callers: null,
       lines: null,
@@ -120,7 +130,10 @@ export class ProfilePage {
       problem: "",
       usualValue: "",
     };
-    this.data = new PageData(source, this.shared, () => this.renderSoon(), early);
+    this.data = new PageData(source, this.shared, (question) => {
+      this.renderSoon();
+      if (question === "timeline") void this.reload(); // now it is known what has to be asked closer by
+    }, early);
     this.header = new HeaderView(this.actions);
     this.toolbar = new ToolbarView(this.actions);
     this.strip = new StripView(this.actions);
@@ -150,7 +163,8 @@ export class ProfilePage {
     const next = { ...before, ...patch };
     this.remember(patch);
     // Another tree has other paths.
-    if (next.invert !== before.invert || next.focus !== before.focus) next.root = patch.root ?? [];
+    if (isOtherTree(before, next)) next.root = patch.root ?? [];
+    if (next.from !== before.from || next.to !== before.to) next.sight = patch.sight ?? null;
     this.shared.state = next;
     const address = printState(next);
     if (address !== printState(before)) {
@@ -180,8 +194,15 @@ export class ProfilePage {
     const { flame } = this.shared;
     for (const id of [...(patch.hide ?? []), patch.focus ?? -1]) {
       const fn = flame?.positionOf(id) ?? -1;
-      if (flame && fn >= 0) knownNames.set(id, flame.name(fn));
+      if (flame && fn >= 0) knownNames.set(`f${id}`, flame.name(fn));
     }
+    for (const id of patch.hideModules ?? []) this.rememberGroup("m", id, (fn) => moduleOf(flame, fn));
+    for (const id of patch.hidePackages ?? []) this.rememberGroup("p", id, (fn) => flame?.package(fn) ?? "");
+  }
+
+  private rememberGroup(kind: string, id: number, nameOf: (fn: number) => string): void {
+    const fn = this.shared.flame?.positionOf(id) ?? -1;
+    if (fn >= 0) knownNames.set(`${kind}${id}`, nameOf(fn));
   }
 
   private reload(): Promise<void> {
@@ -233,8 +254,9 @@ export class ProfilePage {
     this.updateQuery();
     this.updateColours();
     const { state } = shared;
-    if (this.view?.name !== state.view) this.switchView(state.view);
-    shared.problem = this.data.problemOf(QUESTION_OF[state.view]);
+    const made = madeFor(state);
+    if (this.view?.name !== made) this.switchView(made);
+    shared.problem = this.data.problemOf(made === "time" ? "timeline" : QUESTION_OF[state.view]);
     // A copy: views compare what they get with what they had.
     const shown = { ...shared };
     this.header.update(shown);
@@ -257,10 +279,12 @@ export class ProfilePage {
   private updateColours(): void {
     const { shared } = this;
     const { flame, state, hits } = shared;
-    const key = [flame, state.colour, hits, theme.get()];
+    const { timeline } = shared;
+    const key = [flame, state.colour, hits, theme.get(), flame ? null : timeline];
     if (key.every((k, i) => k === this.coloursKey[i]) && this.coloursKey.length) return;
     if (this.coloursKey[3] !== theme.get()) shared.tokens = readTokens(SLOT_TOKENS);
     this.coloursKey = key;
+    if (!flame && timeline) shared.colours.assign(timeline.packageWeights());
     if (!flame) return;
     shared.colours.assign(flame.packageWeights("total"));
     const slots = flame.colourSlots(state.colour, shared.colours);
@@ -273,13 +297,13 @@ export class ProfilePage {
     shared.boxColours = colours;
   }
 
-  private switchView(name: ViewName): void {
+  private switchView(name: MadeView): void {
     const hadFocus = this.panel.contains(document.activeElement);
     this.view?.view.destroy();
     hideTooltip();
     const view = new MAKERS[name](this.actions);
     this.view = { name, view };
-    this.panel.setAttribute("aria-labelledby", `tab-${name}`);
+    this.panel.setAttribute("aria-labelledby", `tab-${name === "time" ? "flame" : name}`);
     fill(this.panel, view.element);
     if (hadFocus) this.panel.querySelector<HTMLElement>("[tabindex='0']")?.focus();
   }
@@ -294,24 +318,31 @@ export class ProfilePage {
     const stack = path && flame ? path.map((id) => flame.name(flame.positionOf(id))).join(";") : "";
     const said = (text: string) => () => void copyText(text).then(() => toast("Copied"));
     const isRoot = path !== null && path.length === 0;
-    const items: (MenuItem | null)[] = [
-      path && !isRoot ? { label: "Zoom here", key: "↵", run: () => this.actions.zoom(path) } : null,
+    const moduleName = safeName(at >= 0 ? moduleOf(flame, at) : "").slice(0, 60);
+    const packageName = safeName(at >= 0 ? (flame?.package(at) ?? "") : "").slice(0, 60);
+    const file = flame && at >= 0 ? flame.file(at) : "";
+    const offers: (MenuItem | null | false)[] = [
+      path && !isRoot && { label: "Zoom here", key: "↵", run: () => this.actions.zoom(path) },
       ...(isRoot
         ? []
         : ([
             state.focus === fn
               ? { label: "Leave focus", run: () => this.change({ focus: null, root: [] }) }
               : { label: "Focus: only stacks through it", run: () => this.change({ focus: fn, root: [], sel: fn }) },
-            { label: "Hide: its time goes to the caller", run: () => this.change({ hide: [...new Set([...state.hide, fn])], root: [], sel: null }) },
+            !state.group && { label: "Hide: its time goes to the caller", run: () => this.change({ hide: [...new Set([...state.hide, fn])], root: [], sel: null }) },
+            moduleName !== "" && { label: `Hide all of ${moduleName}`, run: () => this.change({ hideModules: [...new Set([...state.hideModules, fn])], root: [], sel: null }) },
+            packageName !== "" && packageName !== moduleName && { label: `Hide the whole package ${packageName}`, run: () => this.change({ hidePackages: [...new Set([...state.hidePackages, fn])], root: [], sel: null }) },
             null,
             { label: "Callers and callees", run: () => this.change({ sel: fn, view: "callers" }) },
             { label: "Lines", run: () => this.change({ sel: fn, view: "lines" }) },
             { label: "Search for this name", run: () => this.change({ q: `^${name.replace(/[.*+?^${}()|[\]\\]/g, "\\$&")}$` }) },
             null,
             { label: "Copy name", run: said(name) },
-          ] satisfies (MenuItem | null)[])),
-      stack ? { label: "Copy stack", run: said(stack) } : null,
+            file.startsWith("/") && { label: "Open in the editor (VS Code)", href: `vscode://file${encodeURI(file)}:${flame?.line(at) || 1}` },
+          ] satisfies (MenuItem | null | false)[])),
+      stack !== "" && { label: "Copy stack", run: said(stack) },
     ];
+    const items = offers.filter((item) => item !== false);
     while (items[0] === null) items.shift();
     if (items.length) openMenu(x, y, safeName(name).slice(0, 120), items);
   }
@@ -372,7 +403,9 @@ export class ProfilePage {
       this.toolbar.search.focus();
       this.toolbar.search.select();
     } else if (event.key === "?") showHelp();
-    else if (event.key === "t" || event.key === "T") {
+    else if (event.key === "o") {
+      this.change({ view: "flame", order: isInTime(this.shared.state) ? "merged" : "time" });
+    } else if (event.key === "t" || event.key === "T") {
       chooseTheme(theme.get() === "dark" ? "light" : "dark");
     } else if (event.key === "Escape" || event.key === "Backspace") this.stepBack(event.key === "Escape");
     else if (event.key === " " && target.tagName !== "BUTTON") this.togglePause();
@@ -397,6 +430,11 @@ export class ProfilePage {
     }
     toast(this.isPaused ? "Paused: the program is still being followed. Space goes on." : "Following again");
   }
+}
+
+/** As the server groups: the module, else the file. */
+function moduleOf(flame: Shared["flame"], fn: number): string {
+  return flame ? flame.module(fn) || shortFile(flame.file(fn)) : "";
 }
 
 function usualView(profile: Profile): ViewName {

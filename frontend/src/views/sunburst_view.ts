@@ -8,6 +8,7 @@ import { el, fill, frameGate, icon, onResize, wantsLessMotion } from "../widgets
 import { hideTooltip, showTooltip } from "../widgets/tooltip";
 import { boxTooltip, ChartFrame, rootOf } from "./chart";
 import { chartMessage } from "./flame_view";
+import { PictureControls } from "./picture_controls";
 import type { Actions, Shared, View } from "./view";
 
 const MOVE_MS = 420;
@@ -27,6 +28,7 @@ export class SunburstView implements View {
   private readonly message = el("div", { class: "stage", hidden: true });
   private readonly more = el("p", { class: "sunburst-more", hidden: true });
   private readonly painter: SunburstPainter;
+  private readonly controls: PictureControls;
   private readonly rings: HTMLSelectElement;
   private readonly invert: HTMLButtonElement;
   private shared: Shared | null = null;
@@ -46,6 +48,7 @@ export class SunburstView implements View {
 
   constructor(private readonly actions: Actions) {
     this.frameParts = new ChartFrame(actions);
+    this.controls = new PictureControls(actions);
     this.painter = new SunburstPainter(this.base);
     this.rings = el("select", { class: "field", "aria-label": "Rings" });
     this.rings.append(el("option", { value: "0" }, "rings: fit"));
@@ -68,7 +71,7 @@ export class SunburstView implements View {
       this.centre,
     );
     this.element.append(
-      el("div", { class: "view-bar" }, this.frameParts.crumbs, this.frameParts.colourLabel, this.rings, this.invert, reset),
+      el("div", { class: "view-bar" }, this.frameParts.crumbs, this.controls.threads, this.controls.shape, this.frameParts.colourLabel, this.rings, this.invert, reset),
       this.frameParts.note,
       el("div", { class: "stage" }, this.stage, this.message),
       this.more,
@@ -83,6 +86,7 @@ export class SunburstView implements View {
     const before = this.shared?.flame ?? null;
     this.shared = shared;
     const { flame, state } = shared;
+    this.controls.update(shared);
     this.invert.setAttribute("aria-pressed", String(state.invert));
     this.rings.value = String(RING_CHOICES.includes(state.rings) ? state.rings : 0);
     this.message.hidden = flame !== null && !flame.isEmpty;

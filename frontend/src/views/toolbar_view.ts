@@ -140,6 +140,12 @@ export class ToolbarView implements View {
       chips.push([`focus: ${nameOf(shared, state.focus)}`, () => this.actions.change({ focus: null, root: [] })]);
     for (const fn of state.hide)
       chips.push([`hidden: ${nameOf(shared, fn)}`, () => this.actions.change({ hide: state.hide.filter((f) => f !== fn), root: [] })]);
+    for (const fn of state.hideModules)
+      chips.push([`hidden: all of ${groupName("m", fn)}`, () => this.actions.change({ hideModules: state.hideModules.filter((f) => f !== fn), root: [] })]);
+    for (const fn of state.hidePackages)
+      chips.push([`hidden: package ${groupName("p", fn)}`, () => this.actions.change({ hidePackages: state.hidePackages.filter((f) => f !== fn), root: [] })]);
+    if (state.group) chips.push([`a box a ${state.group}`, () => this.actions.change({ group: "", root: [], sel: null })]);
+    if (state.collapse) chips.push(["recursion folded", () => this.actions.change({ collapse: false, root: [] })]);
     if (state.invert) chips.push(["inverted", () => this.actions.change({ invert: false, root: [] })]);
     const key = chips.map((c) => c[0]).join("|");
     if (key === this.filtersKey) return;
@@ -170,10 +176,15 @@ function emptyTabs({ profile }: Shared): Partial<Record<ViewName, string>> {
 }
 
 /** The names of functions that a filter has taken out are remembered by the page. */
-export const knownNames = new Map<number, string>();
+export const knownNames = new Map<string, string>();
+
+/** A link does not say how a hidden module is called, and it is not in the picture any more. */
+function groupName(kind: "m" | "p", id: number): string {
+  return safeName(knownNames.get(`${kind}${id}`) ?? `function ${id}'s ${kind === "m" ? "module" : "package"}`).slice(0, 60);
+}
 
 function nameOf(shared: Shared, id: number): string {
   const fn = shared.flame?.positionOf(id) ?? -1;
-  const name = fn >= 0 && shared.flame ? shared.flame.name(fn) : knownNames.get(id);
+  const name = fn >= 0 && shared.flame ? shared.flame.name(fn) : knownNames.get(`f${id}`);
   return safeName(name ?? `function ${id}`).slice(0, 60);
 }

@@ -10,6 +10,7 @@ import type {
 } from "../api/types";
 import type { Tokens } from "../canvas/colours";
 import type { FlameModel } from "../model/flame_model";
+import type { TimelineModel } from "../model/timeline_model";
 import type { PackageColours } from "../model/palette";
 import type { Coverage, Query } from "../model/search";
 import type { ViewState } from "../state/url";
@@ -40,6 +41,9 @@ export interface Shared {
   coverage: Coverage | null;
   /** ImageData pixels by position in flame.head.functions, dimmed where the search misses. */
   boxColours: Uint32Array;
+  /** The whole window in order of time, and a part of it closer by. */
+  timeline: TimelineModel | null;
+  timeDetail: TimelineModel | null;
   table: TableAnswer | null;
   callers: CallersAnswer | null;
   lines: { rows: LineRow[]; source: SourceAnswer | null; fn: number } | null;

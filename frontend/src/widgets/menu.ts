@@ -29,7 +29,7 @@ export function openMenu(
       continue;
     }
     const entry = item.href
-      ? el("a", { role: "menuitem", tabindex: -1, href: item.href, download: "" }, item.label)
+      ? el("a", { role: "menuitem", tabindex: -1, href: item.href, download: item.href.startsWith("/") ? "" : null }, item.label)
       : el("button", { role: "menuitem", tabindex: -1, type: "button" }, item.label);
     if (item.key) entry.append(el("kbd", { "aria-hidden": "true" }, item.key));
     entry.addEventListener("click", () => {

@@ -67,6 +67,51 @@ export function rowsOf(root, flagOf) {
   return rows;
 }
 
+const STEP_NS = 1000;
+
+/** Rows of every thread in order of time; each sample stands for the time before it. */
+export function timeRows(profile, filter, rateHz) {
+  const lanes = new Map();
+  const all = { from: Math.max(0, filter.from), to: Math.min(filter.to, profile.duration()) };
+  const step = (s) => Math.round(((s - all.from) * 1e9) / STEP_NS);
+  for (const { t, thread, stack } of filtered(profile, filter)) {
+    const lane = lanes.get(thread) ?? { thread, rows: [], samples: 0, covered: 0 };
+    lanes.set(thread, lane);
+    lane.samples++;
+    lane.covered += 1e9 / rateHz;
+    const [begin, end] = [Math.max(0, step(t - 1 / rateHz)), step(t)];
+    if (end <= begin) continue;
+    let isSame = true;
+    [-1, ...stack].forEach((fn, depth) => {
+      const row = (lane.rows[depth] ??= { x0: [], x1: [], fn: [], flags: [] });
+      const last = row.fn.length - 1;
+      isSame &&= last >= 0 && row.fn[last] === fn + 1 && Math.abs(row.x1[last] - begin) <= 1;
+      if (isSame) {
+        row.x1[last] = end;
+      } else {
+        row.x0.push(Math.max(begin, row.x1[last] ?? 0));
+        row.x1.push(end);
+        row.fn.push(fn + 1);
+        row.flags.push(0);
+      }
+    });
+  }
+  const order = [...lanes.values()].sort((a, b) => a.thread - b.thread);
+  return {
+    rows: order.flatMap((lane) => lane.rows),
+    head: {
+      order: "time",
+      cutoff: 0,
+      lanes_left_out: 0,
+      lanes: order.map((lane) => ({ thread: lane.thread, rows: lane.rows.length, samples: lane.samples, covered: lane.covered })),
+      scale: STEP_NS,
+      total: (all.to - all.from) * 1e9,
+      from_s: all.from,
+      to_s: all.to,
+    },
+  };
+}
+
 /** The HGF1 bytes; rows hold positions in `functions` + 1, 0 is the root. */
 export function encodeFlame(profile, rows, extra) {
   const files = [""];

@@ -104,7 +104,11 @@ export function startMock({ dist, port = 0 }) {
       case "":
         return json(describe(profile));
       case "flame":
-        return send(200, flame(profile, filter, query), "application/octet-stream");
+        {
+          const bytes = flame(profile, filter, query);
+          if (!bytes) return refuse(422, "unsupported", "this profile does not say when its samples were taken");
+          return send(200, bytes, "application/octet-stream");
+        }
       case "table":
         return json(profile.isCallGraph ? callGraphTable(profile) : questions.table(profile, filter));
       case "callers": {
@@ -148,6 +152,11 @@ export function startMock({ dist, port = 0 }) {
       const total = 1_000_000_000;
       // Kept: how long the mock takes to make it says nothing about the page.
       return (profile.encoded ??= questions.encodeFlame(profile, profile.rows(), { rev: 1, value: "wall", unit: "ns", total: total * 3600, scale: 3600, samples: 1_000_000, from_s: 0, to_s: 3600, estimated: false, flags: false }));
+    }
+    if (query.get("order") === "time") {
+      if (profile.isCallGraph) return null;
+      const { rows, head } = questions.timeRows(profile, filter, 1e9 / profile.weightNs);
+      return questions.encodeFlame(profile, rows, { rev: profile.rev(), value: "time", unit: "ns", samples: 0, estimated: false, flags: true, ...head });
     }
     const { root, samples } = questions.flameTree(profile, filter, query.get("invert") === "1");
     const rows = questions.rowsOf(root, profile.isCallGraph ? (node) => (profile.apportioned.has(node.fn) ? 1 : 0) : null);
