@@ -10,6 +10,7 @@ cd "$(dirname "$0")/.."
 build=(gcc g++ make cmake ninja-build pkg-config git ca-certificates
        libcivetweb-dev libwebsockets-dev libssl-dev libsqlite3-dev libcjson-dev
        libcurl4-openssl-dev libzstd-dev zlib1g-dev liblz4-dev libcap-dev
+       libdw-dev libelf-dev libiberty-dev
        clang-14 lld-14 wasi-libc libclang-rt-14-dev-wasm32)
 test=(libcriterion-dev libprotobuf-c-dev protobuf-c-compiler chromium python3 python3-venv curl
       procps iproute2 xz-utils)

@@ -23,7 +23,12 @@ static int dump(const struct args *args)
     }
     struct buf out;
     buf_init(&out, 0);
-    enum status st = sampler_dump((pid_t)pid, args_flag(args, "json", false), &out, &err);
+    struct sampler_dump_options options = {
+        .json = args_flag(args, "json", false),
+        .native = args_flag(args, "native", false) || args_flag(args, "interpreter", false),
+        .native_interpreter = args_flag(args, "interpreter", false),
+    };
+    enum status st = sampler_dump((pid_t)pid, &options, &out, &err);
     if (st == STATUS_OK)
         st = local_write("-", out.data, out.len, &err);
     buf_deinit(&out);
@@ -32,12 +37,14 @@ static int dump(const struct args *args)
 
 static const struct option_row dump_options[] = {
     {"json", 'j', NULL, "as JSON", NULL, NULL},
+    {"native", 0, NULL, "C, C++ and Rust frames too, also of programs without Python", NULL, NULL},
+    {"interpreter", 0, NULL, "--native with the interpreter's own functions", NULL, NULL},
     {0},
 };
 
 const struct command command_dump = {
     .name = "dump",
-    .usage = "[--json] PID",
+    .usage = "[options] PID",
     .summary = "print the stacks of all threads of a process, once",
     .options = dump_options,
     .min_words = 1,

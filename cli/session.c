@@ -44,7 +44,7 @@ struct session {
     /* Processes whose missing stacks have been told already. */
     uint64_t told[MAX_WATCHED];
     size_t told_len;
-    bool has_stacks;
+    bool has_stacks, is_native;
     char reason[TARGET_REASON_MAX];
     uint64_t cpu_at_start_ns;
 };
@@ -83,6 +83,8 @@ enum status session_plan_read(struct session_plan *out, const struct args *args,
         .memory = args_text(args, "memory"),
         .is_quiet = args_flag(args, "quiet", false),
         .never_stop = args_flag(args, "never-stop", false),
+        .is_native = args_flag(args, "native", false) || args_flag(args, "interpreter", false),
+        .with_interpreter = args_flag(args, "interpreter", false),
     };
     enum status st = args_number(args, "rate", 0.1, 100000, &plan.rate_hz, err);
     if (st == STATUS_OK)
@@ -221,6 +223,8 @@ static enum status start_sampler(struct session *s, const struct session_plan *p
         .rate_hz = plan->rate_hz,
         .never_stop = plan->never_stop,
         .spans = plan->spans && plan->spans[0] ? plan->spans : NULL,
+        .native = plan->is_native,
+        .native_interpreter = plan->with_interpreter,
         .mode = strcmp(plan->mode, "cpu") == 0   ? SAMPLER_CPU
                 : strcmp(plan->mode, "gil") == 0 ? SAMPLER_GIL
                                                  : SAMPLER_WALL,
@@ -265,6 +269,7 @@ enum status session_new(struct session **out, const struct session_plan *plan, s
     if (!s)
         return error_set(err, STATUS_NO_MEMORY, "no memory for the session");
     s->plan = plan;
+    s->is_native = plan->is_native;
     s->cpu_at_start_ns = clock_process_cpu_ns();
     enum status st = stream_new(&s->stream, clock_monotonic_ns(), NULL);
     if (st != STATUS_OK)
@@ -356,10 +361,11 @@ void session_update(struct session *s)
     struct target_process list[MAX_WATCHED];
     size_t len = target_list(s->target, list, MAX_WATCHED);
     for (size_t i = 0; i < len && i < MAX_WATCHED; i++) {
-        if (list[i].state == TARGET_PYTHON_READY)
+        bool is_native = s->is_native && list[i].state != TARGET_PYTHON_DENIED;
+        if (list[i].state == TARGET_PYTHON_READY || is_native)
             s->has_stacks = true;
         set_runtime(s, &list[i]);
-        if (s->sampler)
+        if (s->sampler && !is_native)
             tell_missing_stacks(s, &list[i]);
     }
     uint64_t cpu_us = (clock_process_cpu_ns() - s->cpu_at_start_ns) / 1000;

@@ -24,7 +24,8 @@ struct session_plan {
     const char *memory;       /* "off", "sampled", "exact"; NULL = sampled if there is an agent */
     uint64_t memory_every;    /* bytes between samples; 0 = the agent's own */
     bool is_quiet, is_attached, never_stop;
-    char *const *argv; /* what the profile is of */
+    bool is_native, with_interpreter; /* native frames; the interpreter's own too */
+    char *const *argv;                /* what the profile is of */
     int argc;
 };
 
@@ -43,6 +44,9 @@ struct session_plan {
          NULL,         NULL},                                                                        \
         {"span", 0,   "MODULE.FUNCTION", "mark when this function ran (globs; several times)",       \
          NULL,   NULL},                                                                              \
+        {"native", 0,   NULL, "C, C++ and Rust frames too, also of programs without Python",         \
+         NULL,     NULL},                                                                            \
+        {"interpreter", 0, NULL, "--native with the interpreter's own functions", NULL, NULL},       \
         {"no-stacks", 0, NULL, "follow memory only", NULL, NULL},                                    \
         {"memory",  0,   "off|sampled|exact", "follow allocations (of a command that is started)",   \
          "sampled", NULL},                                                                           \

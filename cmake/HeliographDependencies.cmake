@@ -8,6 +8,9 @@ pkg_check_modules(CJSON REQUIRED IMPORTED_TARGET libcjson>=1.7)
 pkg_check_modules(ZSTD REQUIRED IMPORTED_TARGET libzstd>=1.5)
 pkg_check_modules(ZLIB REQUIRED IMPORTED_TARGET zlib)
 pkg_check_modules(LZ4 REQUIRED IMPORTED_TARGET liblz4)
+pkg_check_modules(LIBDW REQUIRED IMPORTED_TARGET libdw>=0.188)
+pkg_check_modules(LIBELF REQUIRED IMPORTED_TARGET libelf>=0.188)
+find_library(IBERTY_LIBRARY NAMES iberty REQUIRED)
 
 # Debian's civetweb has no .pc file, and its CMake package asks for a binary of another package.
 find_library(CIVETWEB_LIBRARY NAMES civetweb REQUIRED)

@@ -16,6 +16,7 @@ WIRE = BASE | {"common/wire"}
 MODEL = WIRE | {"backend/model"}
 PYTHON = BASE | {"collector/python"}
 TARGET = PYTHON | {"collector/target"}
+NATIVE = TARGET | {"collector/native"}
 STREAM = WIRE | {"collector/stream"}
 
 ALLOWED = {
@@ -25,8 +26,8 @@ ALLOWED = {
     "collector/uplink": STREAM | {"collector/uplink"},
     "collector/python": PYTHON,
     "collector/target": TARGET,
-    "collector/sampler": TARGET | STREAM | {"collector/sampler"},
-    "collector/native": TARGET | STREAM | {"collector/native"},
+    "collector/native": NATIVE,
+    "collector/sampler": NATIVE | STREAM | {"collector/sampler"},
     "collector/procstat": TARGET | STREAM | {"collector/procstat"},
     "collector/ring": BASE | {"collector/ring"},
     "collector/agent": PYTHON | {"collector/ring", "collector/agent"},

@@ -46,6 +46,7 @@ enum python_unwind_result python_unwind(const struct python_layout *layout,
     struct memory_window window = {0};
     const size_t size = layout->frame_size;
     const bool has_owner = layout->frame_owner != PYTHON_NO_FIELD;
+    const bool has_entry_flag = layout->frame_is_entry != PYTHON_NO_FIELD;
     const bool has_tlbc = layout->frame_tlbc_index != PYTHON_NO_FIELD;
     const bool is_ip_wide = layout->ip == PYTHON_IP_POINTER;
     size_t count = 0;
@@ -73,8 +74,13 @@ enum python_unwind_result python_unwind(const struct python_layout *layout,
                 memcpy(&lasti, bytes + layout->frame_ip, sizeof(lasti));
                 f->ip = lasti;
             }
+            f->entry = 0;
+            f->is_entry = !has_owner || (has_entry_flag && bytes[layout->frame_is_entry] != 0);
             if (has_tlbc)
                 memcpy(&f->tlbc, bytes + layout->frame_tlbc_index, sizeof(f->tlbc));
+        } else if (count > 0) {
+            frames[count - 1].is_entry = true;
+            frames[count - 1].entry = frame;
         }
         frame = load_u64(bytes + layout->frame_previous);
     }

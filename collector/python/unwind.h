@@ -2,6 +2,7 @@
 /* Walks a thread's chain of frames, from the innermost outwards. Knows no version: the layout does.
  */
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -16,6 +17,10 @@ struct python_frame {
     uint64_t ip;        /* as the layout's `ip` says */
     uint64_t generator; /* address of the generator or coroutine it belongs to; 0 = none */
     uint32_t tlbc;      /* free-threaded builds: which copy of the bytecode; else 0 */
+    /* Whether C called it, so that a run of the evaluation loop ends with it; from 3.12 on, with
+     * the address of the shim behind it, which lies in that run's part of the C stack. */
+    bool is_entry;
+    uint64_t entry;
 };
 
 enum python_unwind_result {

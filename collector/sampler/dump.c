@@ -15,6 +15,7 @@ struct dump {
     struct sampled_process *process;
     struct stack_table stacks;
     struct task_names tasks;
+    struct native_stacks native;
     struct rows rows;
     struct sampler_options options;
     struct sampler_stats stats;
@@ -39,17 +40,21 @@ static void write_text(const struct dump *d, const struct sampled_thread *t, boo
     if (!is_known)
         buf_put_text(out, "    (its stack changed faster than it could be read)\n");
     else if (node == 0)
-        buf_put_text(out, "    (no Python frames)\n");
+        buf_put_text(out, d->sampling.native ? "    (no frames)\n" : "    (no Python frames)\n");
     for (; node != 0; node = d->stacks.nodes[node].parent) {
         const struct stack_frame *f = &d->stacks.frames[d->stacks.nodes[node].frame];
         const struct stack_function *fn = &d->stacks.functions[f->function];
         buf_put_text(out, "    ");
         buf_put(out, strtab_text(&d->stacks.texts, fn->name),
                 strtab_len(&d->stacks.texts, fn->name));
-        buf_put_text(out, "  ");
-        buf_put(out, strtab_text(&d->stacks.texts, fn->file),
-                strtab_len(&d->stacks.texts, fn->file));
-        buf_printf(out, ":%u\n", f->line);
+        if (fn->kind != WIRE_SYNTHETIC) {
+            buf_put_text(out, "  ");
+            buf_put(out, strtab_text(&d->stacks.texts, fn->file),
+                    strtab_len(&d->stacks.texts, fn->file));
+        }
+        if (f->line != 0)
+            buf_printf(out, ":%u", f->line);
+        buf_put_byte(out, '\n');
     }
 }
 
@@ -83,6 +88,10 @@ static void write_json(const struct dump *d, const struct sampled_thread *t, boo
                         strtab_len(&d->stacks.texts, fn->file));
         json_out_key(j, "line");
         json_out_u64(j, f->line);
+        json_out_key(j, "kind");
+        json_out_text(j, fn->kind == WIRE_PYTHON   ? "python"
+                         : fn->kind == WIRE_NATIVE ? "native"
+                                                   : "synthetic");
         json_out_end(j);
     }
     json_out_end(j);
@@ -101,6 +110,10 @@ static void sample_once(struct dump *d)
         d->rows.len = 0;
         for (size_t k = 0; k < d->process->threads_len; k++)
             d->process->threads[k]->last_row = ROWS_NONE;
+        for (size_t k = 0; k < d->process->native.others_len; k++) {
+            d->process->native.others[k]->last_row = ROWS_NONE;
+            d->process->native.others[k]->has_stream_thread = true; /* there is no stream to ask */
+        }
         process_sample(d->process, &d->sampling);
         if (d->stats.torn == torn && !d->process->must_list)
             return;
@@ -126,8 +139,10 @@ static void write_dump(struct dump *d, pid_t pid, const char *runtime, bool json
     } else {
         buf_printf(out, "process %d: %s\n%s\n", (int)pid, command, runtime);
     }
-    for (size_t i = 0; i < d->process->threads_len; i++) {
-        const struct sampled_thread *t = d->process->threads[i];
+    size_t python_len = d->process->threads_len;
+    for (size_t i = 0; i < python_len + d->process->native.others_len; i++) {
+        const struct sampled_thread *t =
+            i < python_len ? d->process->threads[i] : d->process->native.others[i - python_len];
         uint32_t row = t->last_row;
         uint32_t node = row != ROWS_NONE ? d->rows.node[row] : 0;
         uint32_t state = row != ROWS_NONE ? d->rows.state[row] : 0;
@@ -144,7 +159,8 @@ static void write_dump(struct dump *d, pid_t pid, const char *runtime, bool json
     }
 }
 
-enum status sampler_dump(pid_t pid, bool json, struct buf *out, struct error *err)
+enum status sampler_dump(pid_t pid, const struct sampler_dump_options *options, struct buf *out,
+                         struct error *err)
 {
     struct python_found found;
     struct dump d = {0};
@@ -154,11 +170,11 @@ enum status sampler_dump(pid_t pid, bool json, struct buf *out, struct error *er
     python_find(pid, &found);
     if (found.state == TARGET_PYTHON_DENIED)
         return error_set(err, STATUS_DENIED, "%s", found.reason);
-    if (found.state != TARGET_PYTHON_READY)
+    if (found.state != TARGET_PYTHON_READY && !options->native)
         return error_set(err, STATUS_UNSUPPORTED, "%s",
                          found.reason[0] ? found.reason : "its Python is still starting");
 
-    struct target_process info = {.pid = pid, .python = found.python};
+    struct target_process info = {.pid = pid, .state = found.state, .python = found.python};
     task_names_init(&d.tasks, &d.stacks);
     d.sampling = (struct sampling){
         .options = &d.options,
@@ -169,18 +185,25 @@ enum status sampler_dump(pid_t pid, bool json, struct buf *out, struct error *er
         .frames = calloc(PYTHON_MAX_DEPTH + 1, sizeof(*d.sampling.frames)),
         .cpu_every_ns = UINT64_MAX,
     };
-    if (d.sampling.frames && rows_init(&d.rows, DUMP_ROWS) && stack_table_init(&d.stacks) &&
-        process_open(&d.process, &info, &d.stacks)) {
+    bool is_ready = true;
+    if (options->native) {
+        d.sampling.native = &d.native;
+        is_ready = native_stacks_init(&d.native, options->native_interpreter);
+    }
+    if (is_ready && d.sampling.frames && rows_init(&d.rows, DUMP_ROWS) &&
+        stack_table_init(&d.stacks) &&
+        process_open(&d.process, &info, &d.stacks, d.sampling.native)) {
         sample_once(&d);
         if (d.process->is_gone)
             st = error_set(err, STATUS_GONE, "process %d ended", (int)pid);
         else
-            write_dump(&d, pid, found.runtime, json, out);
+            write_dump(&d, pid, found.runtime, options->json, out);
     } else {
         st = error_set(err, STATUS_NO_MEMORY, "no memory for the stacks");
     }
     process_close(d.process);
     task_names_deinit(&d.tasks);
+    native_stacks_deinit(&d.native);
     stack_table_deinit(&d.stacks);
     rows_deinit(&d.rows);
     free(d.sampling.frames);

@@ -28,7 +28,7 @@ static const uint64_t list_every_ns = 100000000;
 static const uint64_t look_every_ns = 200000; /* at the interpreter of a single thread */
 
 bool process_open(struct sampled_process **out, const struct target_process *info,
-                  struct stack_table *stacks)
+                  struct stack_table *stacks, struct native_stacks *native)
 {
     struct sampled_process *p = calloc(1, sizeof(*p));
     if (!p)
@@ -38,6 +38,9 @@ bool process_open(struct sampled_process **out, const struct target_process *inf
     p->pid = info->pid;
     p->python = info->python;
     p->must_list = true;
+    p->is_plain = info->state != TARGET_PYTHON_READY;
+    if (native)
+        native_process_init(&p->native, native, info->pid);
     target_memory_init(&p->memory, info->pid);
     code_table_init(&p->codes, &p->python.layout, stacks);
     *out = p;
@@ -56,6 +59,7 @@ void process_close(struct sampled_process *p)
     free(p->interps);
     free(p->iov);
     free(p->slice);
+    native_process_deinit(&p->native);
     code_table_deinit(&p->codes);
     target_memory_deinit(&p->memory);
     free(p);
@@ -216,6 +220,12 @@ static enum reading_result insist(struct sampled_process *p, struct sampling *s,
     return result;
 }
 
+enum reading_result process_read_thread(struct sampled_process *p, struct sampling *s,
+                                        struct sampled_thread *t, int tries, size_t *len)
+{
+    return insist(p, s, t, attempt(p, s, t, len), tries, len);
+}
+
 static bool is_settled(enum reading_result result)
 {
     return result == READING_OK || result == READING_EMPTY || result == READING_GONE;
@@ -253,7 +263,7 @@ static bool may_stop(const struct sampling *s, const struct sampled_thread *t)
     return !s->options->never_stop && !t->cannot_stop && t->tid != 0 && s->stop_budget_ns > 0;
 }
 
-static uint32_t state_of(const struct sampled_process *p, const struct sampled_thread *t)
+uint32_t process_state_of(const struct sampled_process *p, const struct sampled_thread *t)
 {
     uint32_t state = 0;
     bool has_gil = p->gil_holder == t->reading.tstate || t->reading.holds_gil;
@@ -264,8 +274,8 @@ static uint32_t state_of(const struct sampled_process *p, const struct sampled_t
     return state;
 }
 
-static void add_row(struct sampling *s, const struct sampled_process *p, struct sampled_thread *t,
-                    uint32_t node, uint32_t state)
+void process_add_row(struct sampling *s, const struct sampled_process *p, struct sampled_thread *t,
+                     uint32_t node, uint32_t state)
 {
     struct rows *rows = s->rows;
     uint64_t before = t->row_ns;
@@ -286,10 +296,10 @@ static void add_row(struct sampling *s, const struct sampled_process *p, struct 
     s->stats->samples++;
 }
 
-static void take_result(struct sampled_process *p, struct sampling *s, struct sampled_thread *t,
-                        enum reading_result result, size_t len, bool is_stopped)
+void process_take_result(struct sampled_process *p, struct sampling *s, struct sampled_thread *t,
+                         enum reading_result result, size_t len, bool is_stopped)
 {
-    uint32_t node;
+    uint32_t node = 0;
     struct memory_reader reader = target_memory_reader(&p->memory);
     switch (result) {
     case READING_OK:
@@ -301,15 +311,23 @@ static void take_result(struct sampled_process *p, struct sampling *s, struct sa
                                         .tstate = t->reading.tstate},
                    s->now_ns, s->frames, &len);
         if (thread_intern(t, &p->codes, &reader, s->frames, len, &node)) {
-            add_row(s, p, t, node, state_of(p, t) | (is_stopped ? WIRE_STOPPED_TO_READ : 0U));
+            if (s->native)
+                node = native_stacks_merge(s->native, p, t, s->stacks, s->frames, len, node,
+                                           s->now_ns);
+            process_add_row(s, p, t, node,
+                            process_state_of(p, t) | (is_stopped ? WIRE_STOPPED_TO_READ : 0U));
             process_see_span(p, s, t, node);
         } else {
             s->stats->torn++;
         }
         break;
     case READING_EMPTY:
+        if (s->native)
+            node = native_stacks_merge(s->native, p, t, s->stacks, NULL, 0, 0, s->now_ns);
+        if (node != 0)
+            process_add_row(s, p, t, node, is_stopped ? WIRE_STOPPED_TO_READ : 0U);
+        t->node = node;
         process_see_span(p, s, t, 0);
-        t->node = 0;
         t->row_ns = s->now_ns;
         break;
     case READING_GONE:
@@ -335,13 +353,12 @@ static void finish_thread(struct sampled_process *p, struct sampling *s, struct 
             result = read_stopped(p, s, t, &is_stopped, result, &len);
         }
     }
-    take_result(p, s, t, result, len, is_stopped);
+    process_take_result(p, s, t, result, len, is_stopped);
 }
 
 /* ---- CPU time ---- */
 
-/* Shares what the thread used, and waited to use, out over its rows. */
-static void settle(struct rows *rows, struct sampled_thread *t)
+void process_settle_thread(struct rows *rows, struct sampled_thread *t)
 {
     rows_settle(rows, t->last_row, t->unsettled_ns, t->unsettled_ready_ns);
     t->last_row = ROWS_NONE;
@@ -363,7 +380,7 @@ static void read_cpu(struct sampled_process *p, struct sampling *s, struct sampl
                 t->unsettled_ns += used - p->clock_ns;
             p->clock_ns = used;
             p->clock_read_ns = s->now_ns;
-            settle(s->rows, t);
+            process_settle_thread(s->rows, t);
             return;
         }
         p->has_clock = false;
@@ -374,7 +391,7 @@ static void read_cpu(struct sampled_process *p, struct sampling *s, struct sampl
     /* The count lags behind by up to a timer tick: wait for it to move, or for the thread to sleep.
      */
     if (t->unsettled_ns > 0 || t->is_asleep)
-        settle(s->rows, t);
+        process_settle_thread(s->rows, t);
 }
 
 void process_settle(struct sampled_process *p, struct rows *rows, uint64_t now)
@@ -384,8 +401,9 @@ void process_settle(struct sampled_process *p, struct rows *rows, uint64_t now)
         if (!p->has_clock)
             thread_read_cpu(t, now);
         if (t->last_row != ROWS_NONE)
-            settle(rows, t);
+            process_settle_thread(rows, t);
     }
+    native_settle_others(p, rows, now);
 }
 
 /* ---- a round ---- */
@@ -419,7 +437,7 @@ static size_t gather_readings(struct sampled_process *p, struct sampling *s, siz
     for (size_t i = 0; i < p->threads_len; i++) {
         struct sampled_thread *t = p->threads[i];
         read_cpu(p, s, t);
-        t->is_direct = s->is_unhurried && may_stop(s, t) && thread_is_unsteady(t);
+        t->is_direct = s->native || (s->is_unhurried && may_stop(s, t) && thread_is_unsteady(t));
         if (repeats(p, t) || t->is_direct)
             continue;
         memcpy(p->iov + iov_len, t->reading.iov, t->reading.iov_len * sizeof(*p->iov));
@@ -474,7 +492,11 @@ static void sample_all(struct sampled_process *p, struct sampling *s, bool with_
     for (size_t i = 0; i < p->threads_len; i++) {
         struct sampled_thread *t = p->threads[i];
         if (repeats(p, t)) {
-            add_row(s, p, t, t->node, state_of(p, t));
+            process_add_row(s, p, t, t->node, process_state_of(p, t));
+            continue;
+        }
+        if (s->native) {
+            native_read_thread(p, s, t);
             process_see_span(p, s, t, t->node);
             continue;
         }
@@ -485,7 +507,7 @@ static void sample_all(struct sampled_process *p, struct sampling *s, bool with_
         if (!t->is_direct && !p->was_slow) /* slowness is ours, not the thread's */
             thread_note_first(t, result != READING_TORN && result != READING_BROKEN);
         if (is_settled(result) || again_len == sizeof(again) / sizeof(again[0]))
-            take_result(p, s, t, result, len, false);
+            process_take_result(p, s, t, result, len, false);
         else
             again[again_len++] = (struct unfinished){t, result};
     }
@@ -495,12 +517,19 @@ static void sample_all(struct sampled_process *p, struct sampling *s, bool with_
 
 bool process_list(struct sampled_process *p, uint64_t now)
 {
+    if (p->is_plain) {
+        native_list_others(p, now);
+        p->must_list = false;
+        return !p->is_gone;
+    }
     if (p->must_list || now - p->listed_ns > list_every_ns) {
         if (!listing_update(p, now)) {
             p->is_gone = p->memory.error == ESRCH;
             return false;
         }
     }
+    if (p->native.space.store)
+        native_list_others(p, now);
     return true;
 }
 
@@ -509,7 +538,10 @@ void process_sample(struct sampled_process *p, struct sampling *s)
     bool with_interps = p->threads_len != 1 || s->now_ns - p->checked_ns > look_every_ns;
     if (with_interps)
         p->checked_ns = s->now_ns;
-    sample_all(p, s, with_interps);
+    if (!p->is_plain)
+        sample_all(p, s, with_interps);
+    if (s->native)
+        native_read_others(p, s);
 }
 
 bool process_check_codes(struct sampled_process *p)

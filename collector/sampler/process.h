@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "collector/sampler/codes.h"
+#include "collector/sampler/native_stacks.h"
 #include "collector/sampler/rows.h"
 #include "collector/sampler/sampler.h"
 #include "collector/sampler/spans.h"
@@ -19,6 +20,7 @@ struct sampling {
     struct stack_table *stacks;
     struct rows *rows;
     struct sampler_stats *stats;
+    struct native_stacks *native; /* NULL = Python frames only */
     struct task_names *tasks;
     struct python_frame *frames; /* PYTHON_MAX_DEPTH of them, and room for a mark */
     uint64_t now_ns;
@@ -35,7 +37,9 @@ struct sampled_process {
     struct code_table codes;
     struct task_finder tasks;
     uint32_t stream_process;
-    bool is_gone; /* its memory cannot be read any more */
+    bool is_gone;  /* its memory cannot be read any more */
+    bool is_plain; /* no Python that we read: native stacks only */
+    struct native_process native;
 
     uint64_t *interps; /* addresses of the interpreter states */
     size_t interps_len, interps_cap;
@@ -63,8 +67,9 @@ struct sampled_process {
     size_t slice_cap;
 };
 
+/* `native` may be NULL; without it there must be a Python. */
 bool process_open(struct sampled_process **out, const struct target_process *info,
-                  struct stack_table *stacks);
+                  struct stack_table *stacks, struct native_stacks *native);
 void process_close(struct sampled_process *p);
 
 /* ---- process_spans.c ---- */
@@ -91,6 +96,20 @@ void process_sample(struct sampled_process *p, struct sampling *s);
 
 /* Shares out the CPU time that is known by now over all rows. Before rows are given away. */
 void process_settle(struct sampled_process *p, struct rows *rows, uint64_t now);
+
+/* ---- parts of a round, for native_read.c ---- */
+
+/* Reads a thread's Python stack, again up to `tries` times. */
+enum reading_result process_read_thread(struct sampled_process *p, struct sampling *s,
+                                        struct sampled_thread *t, int tries, size_t *len);
+/* Makes a row of what was read, if there are frames. */
+void process_take_result(struct sampled_process *p, struct sampling *s, struct sampled_thread *t,
+                         enum reading_result result, size_t len, bool is_stopped);
+void process_add_row(struct sampling *s, const struct sampled_process *p, struct sampled_thread *t,
+                     uint32_t node, uint32_t state);
+uint32_t process_state_of(const struct sampled_process *p, const struct sampled_thread *t);
+/* Shares what the thread used, and waited to use, out over its rows. */
+void process_settle_thread(struct rows *rows, struct sampled_thread *t);
 
 /* Compares the codes used since the last check; false when some of them may have been named
  * wrongly: then the rows since then are to be dropped. */

@@ -39,6 +39,7 @@ struct sampler {
     struct stack_table stacks;
     struct task_names tasks;
     bool is_folding_said;
+    struct native_stacks native;
     struct rows rows;
     struct span_watch spans;
     int64_t *values; /* the columns that the stream wants side by side */
@@ -84,6 +85,11 @@ static void say_why_no_stacks(struct sampler *s, const struct target_process *in
     stream_notice(s->stream, info->is_root ? 1 : 0, codes[info->state], text);
 }
 
+static bool is_plain(const struct sampler *s, enum target_python_state state)
+{
+    return s->options.native && state != TARGET_PYTHON_READY && state != TARGET_PYTHON_DENIED;
+}
+
 static void close_process(struct sampler *s, uint32_t serial)
 {
     for (size_t i = 0; i < s->processes_len; i++) {
@@ -101,7 +107,7 @@ static void open_process(struct sampler *s, const struct target_process *info, u
 {
     struct sampled_process *p;
     if (!array_reserve(&s->processes, &s->processes_cap, s->processes_len + 1) ||
-        !process_open(&p, info, &s->stacks)) {
+        !process_open(&p, info, &s->stacks, s->sampling.native)) {
         s->stats.errors++;
         return;
     }
@@ -119,7 +125,8 @@ static void take_process(struct sampler *s, const struct target_process *info)
         if (!array_reserve(&s->known, &s->known_cap, s->known_len + 1))
             return;
         k = &s->known[s->known_len++];
-        *k = (struct known_process){.serial = info->serial, .epoch = info->epoch};
+        *k = (struct known_process){
+            .serial = info->serial, .epoch = info->epoch, .state = TARGET_PYTHON_DENIED};
     }
     k->is_seen = true;
     k->stream = stream_process(s->stream, (uint64_t)info->pid, (uint64_t)info->parent,
@@ -128,11 +135,15 @@ static void take_process(struct sampler *s, const struct target_process *info)
         stream_process_runtime(s->stream, k->stream, info->runtime);
     if (k->epoch == info->epoch && k->state == info->state)
         return;
-    if (k->state == TARGET_PYTHON_READY)
-        close_process(s, info->serial);
+    enum target_python_state before = k->state;
+    bool is_same_program = k->epoch == info->epoch;
     k->epoch = info->epoch;
     k->state = info->state;
-    if (info->state == TARGET_PYTHON_READY)
+    if (is_same_program && is_plain(s, before) && is_plain(s, info->state))
+        return;
+    if (before == TARGET_PYTHON_READY || is_plain(s, before))
+        close_process(s, info->serial);
+    if (info->state == TARGET_PYTHON_READY || is_plain(s, info->state))
         open_process(s, info, k->stream);
     else
         say_why_no_stacks(s, info);
@@ -170,18 +181,25 @@ static void sync_processes(struct sampler *s)
     stream_unlock(s->stream);
 }
 
+static void name_some(struct sampler *s, const struct sampled_process *p,
+                      struct sampled_thread *const *threads, size_t len)
+{
+    for (size_t i = 0; i < len; i++) {
+        struct sampled_thread *t = threads[i];
+        if (t->has_stream_thread || (t->has_python && t->reading.thread_id == 0))
+            continue;
+        t->stream_thread = stream_thread(s->stream, p->stream_process, (uint64_t)t->tid, t->name);
+        t->has_stream_thread = true;
+    }
+}
+
 static void name_threads(struct sampler *s, struct sampled_process *p)
 {
     if (!p->has_news)
         return;
     stream_lock(s->stream);
-    for (size_t i = 0; i < p->threads_len; i++) {
-        struct sampled_thread *t = p->threads[i];
-        if (t->has_stream_thread || t->reading.thread_id == 0)
-            continue;
-        t->stream_thread = stream_thread(s->stream, p->stream_process, (uint64_t)t->tid, t->name);
-        t->has_stream_thread = true;
-    }
+    name_some(s, p, p->threads, p->threads_len);
+    name_some(s, p, p->native.others, p->native.others_len);
     stream_unlock(s->stream);
     p->has_news = false;
 }
@@ -231,6 +249,8 @@ static void set_counters(struct sampler *s)
     s->stats.spans_dropped = s->spans.dropped;
     if (s->spans.dropped != 0)
         stream_counter_set(s->stream, "spans_dropped", s->spans.dropped);
+    if (s->options.native)
+        native_stacks_count(&s->native, s->stream);
 }
 
 static void flush(struct sampler *s, uint64_t now)
@@ -292,7 +312,7 @@ static size_t tick(struct sampler *s, uint64_t now)
             continue;
         name_threads(s, p);
         process_sample(p, &s->sampling);
-        threads += p->threads_len;
+        threads += p->threads_len + p->native.others_len;
     }
     s->stats.ticks++;
     if (now - s->checked_ns > check_every_ns) {
@@ -425,6 +445,7 @@ static void free_sampler(struct sampler *s)
     task_names_deinit(&s->tasks);
     spans_deinit(&s->spans);
     stack_table_deinit(&s->stacks);
+    native_stacks_deinit(&s->native);
     pthread_mutex_destroy(&s->stats_lock);
     free(s);
 }
@@ -460,6 +481,11 @@ enum status sampler_open(struct sampler **out, struct target *target, struct str
     if (!s->values || !s->sampling.frames || !rows_init(&s->rows, ROWS_CAP) ||
         !stack_table_init(&s->stacks) || !spans_init(&s->spans, options->spans, &s->stacks))
         st = error_set(err, STATUS_NO_MEMORY, "no memory for the sampler");
+    if (s->options.native) {
+        s->sampling.native = &s->native;
+        if (!native_stacks_init(&s->native, s->options.native_interpreter))
+            st = error_set(err, STATUS_NO_MEMORY, "no memory for native stacks");
+    }
     if (st == STATUS_OK)
         st = start(s, err);
     if (st != STATUS_OK) {

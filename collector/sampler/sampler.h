@@ -6,7 +6,8 @@
  * times a second, as the sample set "cpu" with values wall and cpu, both in ns. A sample is right
  * or it is not shown: what is read while the target changes it is noticed (two copies are
  * compared), read again at once, then, within a budget, read while that one thread stands still,
- * and otherwise counted as torn. Counters: samples, torn, retried, stopped, missed, errors. */
+ * and otherwise counted as torn. Counters: samples, torn, retried, stopped, missed, errors. With
+ * native frames each running thread is stopped for each sample, see native_read.c. */
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -34,6 +35,8 @@ struct sampler_options {
     enum sampler_mode mode;
     bool never_stop;          /* never stop a thread to read it */
     double stop_share;        /* at most this part of time may go into stops; 0 = 0.0025 */
+    bool native;              /* native frames too, and programs without Python */
+    bool native_interpreter;  /* with those of the interpreter itself */
     uint64_t flush_ns;        /* between bulks into the stream; 0 = 200 ms */
     const char *const *spans; /* patterns of functions to mark, ends with NULL; NULL = none */
 };
@@ -70,4 +73,8 @@ void sampler_stats(struct sampler *s, struct sampler_stats *out);
 
 /* All threads' stacks of one process, once, as text for people or as JSON. STATUS_UNSUPPORTED
  * with the reason when it has no stacks to show; STATUS_GONE, STATUS_DENIED. */
-enum status sampler_dump(pid_t pid, bool json, struct buf *out, struct error *err);
+struct sampler_dump_options {
+    bool json, native, native_interpreter;
+};
+enum status sampler_dump(pid_t pid, const struct sampler_dump_options *options, struct buf *out,
+                         struct error *err);

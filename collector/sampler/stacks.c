@@ -11,6 +11,7 @@ bool stack_table_init(struct stack_table *t)
     *t = (struct stack_table){0};
     map_init(&t->names);
     map_init(&t->by_name);
+    map_init(&t->by_other_name);
     map_init(&t->by_line);
     map_init(&t->by_parent);
     if (!strtab_init(&t->texts) || !array_reserve(&t->nodes, &t->nodes_cap, 1) ||
@@ -33,6 +34,7 @@ void stack_table_deinit(struct stack_table *t)
     strtab_deinit(&t->texts);
     map_deinit(&t->names);
     map_deinit(&t->by_name);
+    map_deinit(&t->by_other_name);
     map_deinit(&t->by_line);
     map_deinit(&t->by_parent);
     free(t->functions);
@@ -41,34 +43,46 @@ void stack_table_deinit(struct stack_table *t)
     *t = (struct stack_table){0};
 }
 
-bool stack_table_function(struct stack_table *t, const char *name, size_t name_len,
-                          const char *file, size_t file_len, uint32_t line, uint32_t *out)
+static bool find_function(struct stack_table *t, struct map *by_name,
+                          const struct stack_function *function, uint32_t *out)
 {
-    uint32_t name_id;
-    uint32_t file_id;
-    if (!strtab_add(&t->texts, name, name_len, &name_id) ||
-        !strtab_add(&t->texts, file, file_len, &file_id))
-        return false;
-
-    uint64_t key = map_pair(name_id, file_id);
+    uint64_t key = map_pair(function->name, function->file);
     uint32_t *pair = map_find(&t->names, key);
     uint32_t pair_id = pair ? *pair : (uint32_t)t->names.len;
     if (!pair && !map_put(&t->names, key, pair_id))
         return false;
-    key = map_pair(pair_id, line);
-    uint32_t *known = map_find(&t->by_name, key);
+    key = map_pair(pair_id, function->line);
+    uint32_t *known = map_find(by_name, key);
     if (known) {
         *out = *known;
         return true;
     }
     uint32_t id = (uint32_t)t->functions_len;
     if (!array_reserve(&t->functions, &t->functions_cap, t->functions_len + 1) ||
-        !map_put(&t->by_name, key, id))
+        !map_put(by_name, key, id))
         return false;
-    t->functions[t->functions_len++] =
-        (struct stack_function){.name = name_id, .file = file_id, .line = line};
+    t->functions[t->functions_len++] = *function;
     *out = id;
     return true;
+}
+
+bool stack_table_function(struct stack_table *t, const char *name, size_t name_len,
+                          const char *file, size_t file_len, uint32_t line, uint32_t *out)
+{
+    struct stack_function function = {.line = line, .kind = WIRE_PYTHON};
+    return strtab_add(&t->texts, name, name_len, &function.name) &&
+           strtab_add(&t->texts, file, file_len, &function.file) &&
+           find_function(t, &t->by_name, &function, out);
+}
+
+bool stack_table_other(struct stack_table *t, uint32_t kind, const char *name, const char *file,
+                       uint32_t line, const char *module, uint32_t *out)
+{
+    struct stack_function function = {.line = line, .kind = kind};
+    return strtab_add(&t->texts, name, strlen(name), &function.name) &&
+           strtab_add(&t->texts, file, strlen(file), &function.file) &&
+           strtab_add(&t->texts, module, strlen(module), &function.module) &&
+           find_function(t, &t->by_other_name, &function, out);
 }
 
 bool stack_table_mark(struct stack_table *t, const char *name, size_t name_len, uint32_t kind,
@@ -126,10 +140,12 @@ void stack_table_give(struct stack_table *t, struct stream *stream)
 {
     for (; t->functions_given < t->functions_len; t->functions_given++) {
         struct stack_function *f = &t->functions[t->functions_given];
-        size_t module_len;
-        const char *module = python_module_of(strtab_text(&t->texts, f->file),
-                                              strtab_len(&t->texts, f->file), &module_len);
-        bool is_mark = f->kind != WIRE_PYTHON;
+        size_t module_len = strtab_len(&t->texts, f->module);
+        const char *module = strtab_text(&t->texts, f->module);
+        if (f->module == 0)
+            module = python_module_of(strtab_text(&t->texts, f->file),
+                                      strtab_len(&t->texts, f->file), &module_len);
+        bool is_mark = f->kind == WIRE_GC || f->kind == WIRE_TASK;
         struct wire_function function = {
             .name = give_text(t, stream, f->name),
             .file = is_mark ? 0 : give_text(t, stream, f->file),

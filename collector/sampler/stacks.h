@@ -14,7 +14,9 @@
 struct stack_table {
     struct strtab texts;
     struct stack_function {
-        uint32_t name, file, line, kind;
+        uint32_t name, file, line;
+        uint32_t module; /* 0 = as the file's name says */
+        uint32_t kind;   /* enum wire_function_kind */
         uint32_t stream;
     } * functions;
     struct stack_frame {
@@ -29,6 +31,7 @@ struct stack_table {
     size_t functions_given, frames_given, nodes_given; /* the stream knows those before */
     struct map names;                                  /* name, file -> a number of the pair */
     struct map by_name;                                /* pair, line -> function */
+    struct map by_other_name;                          /* the same of what is no Python */
     struct map by_line;                                /* function, line -> frame */
     struct map by_parent;                              /* parent, frame -> node */
 };
@@ -42,6 +45,9 @@ bool stack_table_function(struct stack_table *t, const char *name, size_t name_l
 /* One that is no function of the program but says what its callees are part of. */
 bool stack_table_mark(struct stack_table *t, const char *name, size_t name_len, uint32_t kind,
                       uint32_t *frame);
+/* One that is no Python function; `kind` is a wire_function_kind. */
+bool stack_table_other(struct stack_table *t, uint32_t kind, const char *name, const char *file,
+                       uint32_t line, const char *module, uint32_t *out);
 bool stack_table_frame(struct stack_table *t, uint32_t function, uint32_t line, uint32_t *out);
 bool stack_table_node(struct stack_table *t, uint32_t parent, uint32_t frame, uint32_t *out);
 

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "collector/native/capture.h"
 #include "common/base/array.h"
 
 /* A running thread's count moves at least with every timer tick (10 ms at 100 Hz): one that did not
@@ -15,16 +16,20 @@ static const uint64_t sleep_after_ns = 15000000;
 bool thread_init(struct sampled_thread *t, const struct python_layout *layout,
                  struct target_memory *memory, uint64_t tstate, pid_t pid, pid_t tid)
 {
-    *t = (struct sampled_thread){.tid = tid, .schedstat = -1, .last_row = ROWS_NONE};
+    thread_init_plain(t, pid, tid);
+    t->has_python = true;
     reading_init(&t->reading, layout, memory, tstate);
-    if (!reading_compile(&t->reading))
-        return false;
+    return reading_compile(&t->reading);
+}
+
+void thread_init_plain(struct sampled_thread *t, pid_t pid, pid_t tid)
+{
+    *t = (struct sampled_thread){.tid = tid, .schedstat = -1, .last_row = ROWS_NONE};
     if (tid > 0) {
         char path[64];
         snprintf(path, sizeof(path), "/proc/%d/task/%d/schedstat", (int)pid, (int)tid);
         t->schedstat = open(path, O_RDONLY | O_CLOEXEC);
     }
-    return true;
 }
 
 void thread_deinit(struct sampled_thread *t)
@@ -33,6 +38,9 @@ void thread_deinit(struct sampled_thread *t)
     if (t->schedstat >= 0)
         close(t->schedstat);
     free(t->path);
+    if (t->capture)
+        capture_deinit(t->capture);
+    free(t->capture);
     *t = (struct sampled_thread){.schedstat = -1};
 }
 

@@ -16,7 +16,8 @@ enum { THREAD_NAME_MAX = 64 };
 
 struct sampled_thread {
     struct reading reading;
-    pid_t tid; /* 0 = not known */
+    bool has_python; /* the interpreter knows it; else only native frames are read of it */
+    pid_t tid;       /* 0 = not known */
     uint64_t interp;
     uint64_t ident;    /* its pthread_t */
     bool has_own_name; /* given by the program, not by the system */
@@ -41,6 +42,10 @@ struct sampled_thread {
     bool cannot_stop;
     bool is_direct; /* in this round: stopped without trying */
 
+    struct capture *capture; /* of its native stack; NULL = not asked for */
+    int64_t stop_budget_ns;  /* for that: time it may be held; below 0 after a long stop */
+    uint64_t budget_at_ns;
+
     uint32_t last_row; /* of the rows not settled yet */
     uint64_t row_ns;   /* time of the row before; 0 = none */
 
@@ -58,6 +63,8 @@ struct sampled_thread {
 
 bool thread_init(struct sampled_thread *t, const struct python_layout *layout,
                  struct target_memory *memory, uint64_t tstate, pid_t pid, pid_t tid);
+/* One of which no interpreter knows. */
+void thread_init_plain(struct sampled_thread *t, pid_t pid, pid_t tid);
 void thread_deinit(struct sampled_thread *t);
 
 /* Asks the kernel for its name; true when it changed. */
