@@ -61,8 +61,8 @@ static void read_stopped(struct sampled_process *p, struct sampling *s, struct s
 {
     size_t len = 0;
     enum reading_result result = READING_TORN;
-    uint64_t begin = clock_monotonic_ns();
-    switch (stop_thread(p->pid, t->tid)) {
+    uint64_t begin = 0;
+    switch (stop_thread(p->pid, t->tid, &begin)) {
     case STOP_DONE:
         break;
     case STOP_ASLEEP: /* it fell asleep just now: the next round finds it so */

@@ -12,7 +12,7 @@
 #include "common/wire/wire.h"
 
 enum {
-    PLACES_MAX = 1 << 17, /* then all are forgotten */
+    PLACES_MAX = 1 << 17,               /* then all are forgotten */
     PYTHONS_MAX = PYTHON_MAX_DEPTH + 1, /* with a mark */
     ITEMS_MAX = NATIVE_MAX_DEPTH + PYTHONS_MAX + 2,
 };

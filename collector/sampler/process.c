@@ -235,8 +235,8 @@ static enum reading_result read_stopped(struct sampled_process *p, struct sampli
                                         struct sampled_thread *t, bool *is_stopped,
                                         enum reading_result result, size_t *len)
 {
-    uint64_t begin = clock_monotonic_ns();
-    switch (stop_thread(p->pid, t->tid)) {
+    uint64_t begin = 0;
+    switch (stop_thread(p->pid, t->tid, &begin)) {
     case STOP_DONE:
         break;
     case STOP_ASLEEP:

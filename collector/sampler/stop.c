@@ -6,12 +6,20 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ptrace.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { EVENT_SHIFT = 8, SIGNAL_MASK = 0x7f, EVENT_STOP = 128 /* PTRACE_EVENT_STOP */ };
+#include "common/base/clock.h"
+
+enum {
+    WATCH_NS = 40000,
+    EVENT_SHIFT = 8,
+    SIGNAL_MASK = 0x7f,
+    EVENT_STOP = 128 /* PTRACE_EVENT_STOP */
+};
 
 /* The signal to pass on when the stop was a signal's and not ours. */
 static _Thread_local int pending_signal;
@@ -30,14 +38,46 @@ static bool is_running(pid_t pid, pid_t tid)
     return got > 0 && strncmp(text, "running", sizeof(text) - 1) == 0;
 }
 
+/* How long this thread was ready but had no CPU, so far: schedstat's second number. */
+static uint64_t own_delay_ns(void)
+{
+    char text[96] = "";
+    int fd = open("/proc/thread-self/schedstat", O_RDONLY | O_CLOEXEC);
+    ssize_t got = fd >= 0 ? read(fd, text, sizeof(text) - 1) : 0;
+    if (fd >= 0)
+        close(fd);
+    const char *second = got > 0 ? strchr(text, ' ') : NULL;
+    return second ? strtoull(second, NULL, 10) : 0;
+}
+
+/* A thread that is on a CPU stops within microseconds: sleeping and being woken would take longer
+ * than that, and hold it meanwhile. */
+static int watch_for_stop(pid_t tid, siginfo_t *info, uint64_t *since_ns)
+{
+    const int options = WSTOPPED | WEXITED | WNOWAIT | __WALL;
+    uint64_t begin = clock_monotonic_ns();
+    int failed;
+    do {
+        failed = waitid(P_PID, (id_t)tid, info, options | WNOHANG);
+        *since_ns = clock_monotonic_ns();
+        if (failed || info->si_pid != 0)
+            return failed;
+    } while (*since_ns - begin < WATCH_NS);
+
+    uint64_t delay = own_delay_ns();
+    do
+        failed = waitid(P_PID, (id_t)tid, info, options);
+    while (failed && errno == EINTR);
+    /* It stood still while we were awake already but waited for a CPU ourselves. */
+    *since_ns = clock_monotonic_ns() - (own_delay_ns() - delay);
+    return failed;
+}
+
 /* Waits for the stop without ever taking an exit status: the thread may be our own child. */
-static enum stop_result wait_for_stop(pid_t tid)
+static enum stop_result wait_for_stop(pid_t tid, uint64_t *since_ns)
 {
     siginfo_t info = {0};
-    int failed;
-    do
-        failed = waitid(P_PID, (id_t)tid, &info, WSTOPPED | WEXITED | WNOWAIT | __WALL);
-    while (failed && errno == EINTR);
+    int failed = watch_for_stop(tid, &info, since_ns);
     if (failed || (info.si_code != CLD_TRAPPED && info.si_code != CLD_STOPPED))
         return STOP_GONE;
     info = (siginfo_t){0};
@@ -47,7 +87,7 @@ static enum stop_result wait_for_stop(pid_t tid)
     return STOP_DONE;
 }
 
-enum stop_result stop_thread(pid_t pid, pid_t tid)
+enum stop_result stop_thread(pid_t pid, pid_t tid, uint64_t *since_ns)
 {
     pending_signal = 0;
     if (!is_running(pid, tid))
@@ -58,7 +98,7 @@ enum stop_result stop_thread(pid_t pid, pid_t tid)
         (void)ptrace(PTRACE_DETACH, tid, NULL, NULL);
         return STOP_GONE;
     }
-    return wait_for_stop(tid);
+    return wait_for_stop(tid, since_ns);
 }
 
 void stop_release(pid_t tid)

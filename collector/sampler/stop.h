@@ -2,6 +2,7 @@
 /* Lets one thread stand still for a moment, for the rare stack that changes faster than it can be
  * read. ptrace: seize, interrupt, ... , detach; a signal that arrives meanwhile is passed on. */
 
+#include <stdint.h>
 #include <sys/types.h>
 
 enum stop_result {
@@ -12,5 +13,7 @@ enum stop_result {
     STOP_REFUSED, /* another tracer holds it, or we may not */
 };
 
-enum stop_result stop_thread(pid_t pid, pid_t tid);
+/* `*since_ns` is when it stood still. A thread that waits for a CPU stops when it gets one: that
+ * time is not one in which it was held. */
+enum stop_result stop_thread(pid_t pid, pid_t tid, uint64_t *since_ns);
 void stop_release(pid_t tid);

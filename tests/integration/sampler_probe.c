@@ -2,9 +2,10 @@
  * process, and prints what reached the stream as collapsed stacks.
  *
  *   sampler_probe [--rate HZ] [--duration S] [--mode wall|cpu|gil] [--never-stop] [--stop-share F]
- *                 [--quiet] (PID | -- COMMAND...)
+ *                 [--native] [--quiet] (PID | -- COMMAND...)
  *
  * stdout: thread;function (file:line);... samples wall_ns cpu_ns stopped has_gil
+ *         with --native each native function is preceded by a "~", other marks by a "!"
  * stderr: one JSON line with the sampler's counters. */
 #include <inttypes.h>
 #include <signal.h>
@@ -39,7 +40,12 @@ struct tables {
     } * lines;
     size_t lines_len, lines_cap;
     struct map by_stack;
-    bool is_quiet;
+    bool is_quiet, is_native;
+    struct {
+        char name[48];
+        uint64_t value;
+    } counters[64]; /* as the stream tells them */
+    size_t counters_len;
     uint64_t points;
 };
 
@@ -108,6 +114,19 @@ static void take_batch(struct tables *t, const struct wire_batch *batch)
         take_samples(t, &batch->samples[i]);
     for (size_t i = 0; i < batch->points_len; i++)
         t->points += batch->points[i].len;
+    for (size_t i = 0; i < batch->counters_len; i++) {
+        const struct wire_counter *c = &batch->counters[i];
+        char name[48];
+        snprintf(name, sizeof(name), "%.*s", (int)c->name.len, c->name.data);
+        size_t at = 0;
+        while (at < t->counters_len && strcmp(t->counters[at].name, name) != 0)
+            at++;
+        if (at == sizeof(t->counters) / sizeof(t->counters[0]))
+            abort();
+        if (at == t->counters_len)
+            memcpy(t->counters[t->counters_len++].name, name, sizeof(name));
+        t->counters[at].value = c->value;
+    }
     for (size_t i = 0; i < batch->notices_len; i++)
         fprintf(stderr, "notice: %.*s\n", (int)batch->notices[i].text.len,
                 batch->notices[i].text.data);
@@ -142,7 +161,10 @@ static void print_frames(const struct tables *t, uint32_t stack)
     print_frames(t, t->stacks[stack].parent);
     const struct wire_frame *frame = &t->frames[t->stacks[stack].frame];
     const struct wire_function *f = &t->functions[frame->function];
-    printf(";%.*s (%.*s:%u)", (int)t->strings[f->name].len, t->strings[f->name].data,
+    const char *mark = !t->is_native || f->kind == WIRE_PYTHON ? ""
+                       : f->kind == WIRE_NATIVE                ? "~"
+                                                               : "!";
+    printf(";%s%.*s (%.*s:%u)", mark, (int)t->strings[f->name].len, t->strings[f->name].data,
            (int)t->strings[f->file].len, t->strings[f->file].data, frame->line);
 }
 
@@ -166,9 +188,13 @@ static void print_stats(const struct sampler_stats *s, const struct tables *t, u
             ", \"torn\": %" PRIu64 ", \"retried\": %" PRIu64 ", \"stopped\": %" PRIu64
             ", \"missed\": %" PRIu64 ", \"errors\": %" PRIu64 ", \"reads\": %" PRIu64
             ", \"cpu_seconds\": %.6f, \"points\": %" PRIu64 ", \"processes\": %zu"
-            ", \"exit\": %d}\n",
+            ", \"exit\": %d",
             (double)ns / 1e9, s->ticks, s->samples, s->torn, s->retried, s->stopped, s->missed,
             s->errors, s->reads, (double)s->cpu_ns / 1e9, t->points, t->processes_len, exit_status);
+    for (size_t i = 0; i < t->counters_len; i++)
+        fprintf(stderr, "%s\"%s\": %" PRIu64, i ? ", " : ", \"counters\": {", t->counters[i].name,
+                t->counters[i].value);
+    fprintf(stderr, "%s}\n", t->counters_len ? "}" : "");
 }
 
 int main(int argc, char **argv)
@@ -185,6 +211,8 @@ int main(int argc, char **argv)
             options.never_stop = true;
         else if (strcmp(argv[at], "--quiet") == 0)
             t.is_quiet = true;
+        else if (strcmp(argv[at], "--native") == 0)
+            options.native = t.is_native = true;
         else if (at + 1 < argc && strcmp(argv[at], "--rate") == 0)
             options.rate_hz = strtod(argv[++at], NULL);
         else if (at + 1 < argc && strcmp(argv[at], "--duration") == 0)
