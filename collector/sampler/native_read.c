@@ -96,6 +96,8 @@ void native_read_thread(struct sampled_process *p, struct sampling *s, struct sa
         return;
     if (native_still_sleeps(p, t)) {
         process_add_row(s, p, t, t->node, process_state_of(p, t));
+        if (t->has_python)
+            process_see_span(p, s, t, t->node);
         return;
     }
     if (capture_asleep(t->capture, p->pid, t->tid)) {
