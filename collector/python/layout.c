@@ -25,7 +25,7 @@ enum { GC_STATS = 3 * 3 * 8 };
 /* What 3.8, 3.9 and 3.10 share. */
 #define FRAME_OBJECTS                                                                              \
     .interp_next = 0, .interp_threads_head = 8, .interp_gil = PYTHON_NO_FIELD,                     \
-    .tstate_exception = 88, .tstate_exc_info = 144, .exc_value = 8, .exc_previous = 24,            \
+    .tstate_exception = 88, .tstate_exc_info = 144, .exc_value = 0, .exc_previous = 24,            \
     .generator_frame = PYTHON_NO_FIELD, .code_variables = 72,                                      \
     .code_variables_kind = PYTHON_NO_FIELD, .interp_code_generation = PYTHON_NO_FIELD,             \
     .gil_last_holder = PYTHON_NO_FIELD, .gil_locked = PYTHON_NO_FIELD, .tstate_size = 264,         \

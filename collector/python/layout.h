@@ -75,7 +75,7 @@ struct python_layout {
     uint16_t tstate_holds_gil, tstate_gil_requested;             /* 3.15+ */
     uint16_t tstate_exception; /* the one being raised: curexc_type, or current_exception (3.12+) */
     uint16_t tstate_exc_info;  /* those being handled: a list of _PyErr_StackItem ... */
-    uint8_t exc_value, exc_previous; /* ... whose fields these are */
+    uint8_t exc_value, exc_previous; /* ... whose fields these are; exc_type up to 3.10 */
 
     /* _PyStackChunk */
     uint16_t chunk_previous, chunk_size, chunk_top, chunk_data;

@@ -125,13 +125,17 @@ static void find_gil(struct sampled_process *p, const struct memory_reader *read
     const struct python_layout *layout = &p->python.layout;
     uint64_t gil = 0;
     p->gil = 0;
+    p->gil_begin = 0;
     if (layout->is_free_threaded)
         return;
-    if (layout->interp_gil == PYTHON_NO_FIELD)
+    if (layout->interp_gil == PYTHON_NO_FIELD) {
         p->gil = p->python.runtime + layout->runtime_tstate_current;
-    else if (memory_read_u64(reader, p->interps[p->interps_len - 1] + layout->interp_gil, &gil) &&
-             gil != 0)
+        p->gil_begin = p->python.runtime + layout->runtime_gil;
+    } else if (memory_read_u64(reader, p->interps[p->interps_len - 1] + layout->interp_gil, &gil) &&
+               gil != 0) {
         p->gil = gil + layout->gil_last_holder;
+        p->gil_begin = gil;
+    }
 }
 
 static void drop_threads(struct sampled_process *p)

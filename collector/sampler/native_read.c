@@ -95,7 +95,7 @@ void native_read_thread(struct sampled_process *p, struct sampling *s, struct sa
     if (!ensure_capture(t))
         return;
     if (native_still_sleeps(p, t)) {
-        process_add_row(s, p, t, t->node, process_state_of(p, t));
+        process_add_row(s, p, t, t->node, process_state_of(p, s, t));
         if (t->has_python)
             process_see_span(p, s, t, t->node);
         return;

@@ -6,6 +6,7 @@
 #include <sys/uio.h>
 #include <time.h>
 
+#include "collector/python/objects.h"
 #include "collector/sampler/listing.h"
 #include "collector/sampler/stop.h"
 #include "common/base/array.h"
@@ -19,6 +20,8 @@ enum {
     IOV_AT_ONCE = 1024,
     INTERP_WORDS = 3,
     GIL_BYTES = 24,
+    GIL_STRUCT_BYTES = 208, /* struct _gil_runtime_state with its two locks, 3.8 to 3.15 */
+    EXCEPTIONS_MAX = 64,
     READ_NS = 300, /* about what a read lasts: research on process_vm_readv, any x86-64 */
     READ_NS_PER_IOV = 200,
     READ_BYTES_PER_NS = 30,
@@ -263,14 +266,55 @@ static bool may_stop(const struct sampling *s, const struct sampled_thread *t)
     return !s->options->never_stop && !t->cannot_stop && t->tid != 0 && s->stop_budget_ns > 0;
 }
 
-uint32_t process_state_of(const struct sampled_process *p, const struct sampled_thread *t)
+/* An exception counts while it is raised and while it is handled, as sys.exc_info() has it: the
+ * first in the list that is not None (_PyErr_GetTopmostException, Python/errors.c). */
+static bool has_exception(struct sampled_process *p, const struct sampled_thread *t)
+{
+    const struct python_layout *layout = &p->python.layout;
+    struct memory_reader reader = target_memory_reader(&p->memory);
+    uint64_t item = t->reading.exc_info;
+    if (t->reading.exception != 0)
+        return true;
+    for (int i = 0; item != 0 && i < EXCEPTIONS_MAX; i++) {
+        uint64_t value;
+        char type[sizeof("NoneType")];
+        if (!memory_read_u64(&reader, item + layout->exc_value, &value))
+            return false;
+        if (value != 0 && value != p->none) {
+            if (p->none != 0 || !python_type_name(layout, &reader, value, type, sizeof(type)) ||
+                strcmp(type, "NoneType") != 0)
+                return true;
+            p->none = value;
+        }
+        if (!memory_read_u64(&reader, item + layout->exc_previous, &item))
+            return false;
+    }
+    return false;
+}
+
+/* Who wants the GIL waits inside its struct, 5 ms at a time (take_gil, Python/ceval_gil.c). So a
+ * thread that has slept for longer does not, and is not asked. */
+static bool wants_gil(const struct sampled_process *p, const struct sampling *s,
+                      struct sampled_thread *t)
+{
+    return p->gil_begin != 0 && p->threads_len > 1 && t->tid != 0 && !t->is_asleep &&
+           thread_waits_at(t, p->pid, p->gil_begin, p->gil_begin + GIL_STRUCT_BYTES, s->now_ns,
+                           s->cpu_every_ns);
+}
+
+uint32_t process_state_of(struct sampled_process *p, const struct sampling *s,
+                          struct sampled_thread *t)
 {
     uint32_t state = 0;
     bool has_gil = p->gil_holder == t->reading.tstate || t->reading.holds_gil;
     if (has_gil)
         state |= WIRE_HAS_GIL;
+    else if (wants_gil(p, s, t))
+        state |= WIRE_WANTS_GIL;
     if (has_gil && p->is_collecting)
         state |= WIRE_IN_GC;
+    if ((s->options->exceptions || s->options->mode == SAMPLER_EXCEPTION) && has_exception(p, t))
+        state |= WIRE_HAS_EXCEPTION;
     return state;
 }
 
@@ -315,7 +359,7 @@ void process_take_result(struct sampled_process *p, struct sampling *s, struct s
                 node = native_stacks_merge(s->native, p, t, s->stacks, s->frames, len, node,
                                            s->now_ns);
             process_add_row(s, p, t, node,
-                            process_state_of(p, t) | (is_stopped ? WIRE_STOPPED_TO_READ : 0U));
+                            process_state_of(p, s, t) | (is_stopped ? WIRE_STOPPED_TO_READ : 0U));
             process_see_span(p, s, t, node);
         } else {
             s->stats->torn++;
@@ -492,7 +536,7 @@ static void sample_all(struct sampled_process *p, struct sampling *s, bool with_
     for (size_t i = 0; i < p->threads_len; i++) {
         struct sampled_thread *t = p->threads[i];
         if (repeats(p, t)) {
-            process_add_row(s, p, t, t->node, process_state_of(p, t));
+            process_add_row(s, p, t, t->node, process_state_of(p, s, t));
             continue;
         }
         if (s->native) {

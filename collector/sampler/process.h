@@ -47,6 +47,8 @@ struct sampled_process {
     size_t threads_len, threads_cap;
     uint64_t active_threads; /* the dict threading._active; 0 = not found */
     uint64_t gil;            /* address of the GIL's holder, see process.c; 0 = none */
+    uint64_t gil_begin;      /* the struct of the GIL, where those who want it wait; 0 = none */
+    uint64_t none;           /* address of None; 0 = not met yet */
     bool has_clock;          /* a single OS thread: the process's own CPU clock is exact */
     uint64_t clock_ns, clock_read_ns;
     uint64_t listed_ns, checked_ns, named_ns;
@@ -107,7 +109,8 @@ void process_take_result(struct sampled_process *p, struct sampling *s, struct s
                          enum reading_result result, size_t len, bool is_stopped);
 void process_add_row(struct sampling *s, const struct sampled_process *p, struct sampled_thread *t,
                      uint32_t node, uint32_t state);
-uint32_t process_state_of(const struct sampled_process *p, const struct sampled_thread *t);
+uint32_t process_state_of(struct sampled_process *p, const struct sampling *s,
+                          struct sampled_thread *t);
 /* Shares what the thread used, and waited to use, out over its rows. */
 void process_settle_thread(struct rows *rows, struct sampled_thread *t);
 

@@ -16,6 +16,7 @@ enum {
     SINGLE_MAX = 512,
     REGION_MAX = 1 << 20,
     CFRAME_SPAN = 2048,
+    STATUS_ACTIVE = 1 << 4, /* PyThreadState._status.active: Include/cpython/pystate.h @ v3.13.0 */
 };
 
 static bool has_chunks(const struct python_layout *layout)
@@ -36,9 +37,15 @@ static uint64_t tstate_begin(const struct python_layout *layout)
 
 static uint64_t tstate_end(const struct python_layout *layout)
 {
-    const uint16_t fields[] = {layout->tstate_frame,      layout->tstate_cframe,
-                               layout->tstate_thread_id,  layout->tstate_native_thread_id,
-                               layout->tstate_base_frame, layout->tstate_holds_gil};
+    const uint16_t fields[] = {layout->tstate_frame,
+                               layout->tstate_cframe,
+                               layout->tstate_thread_id,
+                               layout->tstate_native_thread_id,
+                               layout->tstate_base_frame,
+                               layout->tstate_holds_gil,
+                               layout->tstate_exc_info,
+                               layout->tstate_exception,
+                               layout->is_free_threaded ? layout->tstate_status : PYTHON_NO_FIELD};
     uint64_t end = 0;
     for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
         if (fields[i] != PYTHON_NO_FIELD && fields[i] + 8U > end)
@@ -401,6 +408,13 @@ static enum owner take_tstate(struct reading *r, uint64_t *top, uint64_t *base)
         memcpy(&holds, tstate + layout->tstate_holds_gil, sizeof(holds));
         r->holds_gil = holds != 0;
     }
+    if (layout->is_free_threaded) {
+        uint32_t status;
+        memcpy(&status, tstate + layout->tstate_status, sizeof(status));
+        r->holds_gil = status & STATUS_ACTIVE;
+    }
+    r->exception = load_u64(tstate + layout->tstate_exception);
+    r->exc_info = load_u64(tstate + layout->tstate_exc_info);
     *base = layout->tstate_base_frame != PYTHON_NO_FIELD
                 ? load_u64(tstate + layout->tstate_base_frame)
                 : 0;

@@ -57,6 +57,7 @@ struct reading {
     uint64_t cframes[READING_CFRAMES];
     size_t cframes_len;
     bool holds_gil;                 /* where the thread state says so itself */
+    uint64_t exception, exc_info;   /* raised now, or 0; the list of those that are handled */
     struct reading_region *regions; /* by address */
     size_t regions_len, regions_cap;
     size_t last_hit;

@@ -261,9 +261,11 @@ static void flush(struct sampler *s, uint64_t now)
         s->processes[i]->rows_checked = 0;
         process_tell_open_spans(s->processes[i]);
     }
-    rows_compact(&s->rows, s->options.mode == SAMPLER_CPU   ? (uint32_t)WIRE_ON_CPU
-                           : s->options.mode == SAMPLER_GIL ? (uint32_t)WIRE_HAS_GIL
-                                                            : 0U);
+    static const uint32_t required[] = {[SAMPLER_WALL] = 0,
+                                        [SAMPLER_CPU] = WIRE_ON_CPU,
+                                        [SAMPLER_GIL] = WIRE_HAS_GIL,
+                                        [SAMPLER_EXCEPTION] = WIRE_HAS_EXCEPTION};
+    rows_compact(&s->rows, required[s->options.mode]);
     size_t len = s->rows.len;
     stream_lock(s->stream);
     stack_table_give(&s->stacks, s->stream);

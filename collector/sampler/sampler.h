@@ -22,7 +22,8 @@ struct sampler;
 enum sampler_mode {
     SAMPLER_WALL, /* every thread at every tick */
     SAMPLER_CPU,  /* threads that used the CPU since the tick before */
-    SAMPLER_GIL,  /* the thread that holds the GIL */
+    SAMPLER_GIL,  /* the thread that holds the GIL; without one (free-threaded), those attached */
+    SAMPLER_EXCEPTION, /* threads that raise or handle an exception */
 };
 
 enum {
@@ -34,6 +35,7 @@ struct sampler_options {
     double rate_hz; /* 0 = as fast as it goes */
     enum sampler_mode mode;
     bool never_stop;          /* never stop a thread to read it */
+    bool exceptions;          /* look whether there is an exception in other modes too */
     double stop_share;        /* at most this part of time may go into stops; 0 = 0.0025 */
     bool native;              /* native frames too, and programs without Python */
     bool native_interpreter;  /* with those of the interpreter itself */

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "collector/native/capture.h"
@@ -24,7 +25,7 @@ bool thread_init(struct sampled_thread *t, const struct python_layout *layout,
 
 void thread_init_plain(struct sampled_thread *t, pid_t pid, pid_t tid)
 {
-    *t = (struct sampled_thread){.tid = tid, .schedstat = -1, .last_row = ROWS_NONE};
+    *t = (struct sampled_thread){.tid = tid, .schedstat = -1, .syscall = -1, .last_row = ROWS_NONE};
     if (tid > 0) {
         char path[64];
         snprintf(path, sizeof(path), "/proc/%d/task/%d/schedstat", (int)pid, (int)tid);
@@ -37,11 +38,13 @@ void thread_deinit(struct sampled_thread *t)
     reading_deinit(&t->reading);
     if (t->schedstat >= 0)
         close(t->schedstat);
+    if (t->syscall >= 0)
+        close(t->syscall);
     free(t->path);
     if (t->capture)
         capture_deinit(t->capture);
     free(t->capture);
-    *t = (struct sampled_thread){.schedstat = -1};
+    *t = (struct sampled_thread){.schedstat = -1, .syscall = -1};
 }
 
 bool thread_read_name(struct sampled_thread *t, pid_t pid)
@@ -112,6 +115,34 @@ void thread_read_cpu(struct sampled_thread *t, uint64_t now)
     t->ready_ns = ready_ns;
     t->runs = runs;
     t->read_ns = now;
+}
+
+bool thread_waits_at(struct sampled_thread *t, pid_t pid, uint64_t begin, uint64_t end,
+                     uint64_t now, uint64_t every_ns)
+{
+    char text[64];
+    if (now - t->waits_ns < every_ns)
+        return t->waits;
+    t->waits_ns = now;
+    t->waits = false;
+    if (t->syscall < 0) {
+        char path[64];
+        snprintf(path, sizeof(path), "/proc/%d/task/%d/syscall", (int)pid, (int)t->tid);
+        t->syscall = open(path, O_RDONLY | O_CLOEXEC);
+    }
+    ssize_t got = t->syscall >= 0 ? pread(t->syscall, text, sizeof(text) - 1, 0) : -1;
+    if (got <= 0)
+        return false;
+    text[got] = '\0';
+    /* proc(5): the number of the call it blocks in, then its arguments; a futex's is its address.
+     */
+    char *rest;
+    unsigned long number = strtoul(text, &rest, 10);
+    if (rest == text || number != SYS_futex)
+        return false;
+    uint64_t address = strtoull(rest, NULL, 16);
+    t->waits = address >= begin && address < end;
+    return t->waits;
 }
 
 enum { UNSTEADY = 300, NOTE_SHIFT = 3, PROBE_EVERY = 4 };

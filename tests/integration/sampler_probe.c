@@ -1,10 +1,11 @@
 /* Drives the sampler for the tests and the benchmark, without a server: samples a command or a
  * process, and prints what reached the stream as collapsed stacks.
  *
- *   sampler_probe [--rate HZ] [--duration S] [--mode wall|cpu|gil] [--never-stop] [--stop-share F]
- *                 [--native] [--quiet] (PID | -- COMMAND...)
+ *   sampler_probe [--rate HZ] [--duration S] [--mode wall|cpu|gil|exception] [--exceptions]
+ *                 [--never-stop] [--stop-share F] [--native] [--quiet] (PID | -- COMMAND...)
  *
- * stdout: thread;function (file:line);... samples wall_ns cpu_ns stopped has_gil
+ * stdout: thread;function (file:line);... samples wall_ns cpu_ns stopped has_gil wants_gil in_gc
+ *         has_exception
  *         with --native each native function is preceded by a "~", other marks by a "!"
  * stderr: one JSON line with the sampler's counters. */
 #include <inttypes.h>
@@ -35,7 +36,7 @@ struct tables {
     size_t processes_len, processes_cap;
     struct line {
         uint32_t thread, stack;
-        uint64_t samples, stopped, has_gil;
+        uint64_t samples, stopped, has_gil, wants_gil, in_gc, has_exception;
         int64_t wall, cpu;
     } * lines;
     size_t lines_len, lines_cap;
@@ -85,6 +86,9 @@ static void take_samples(struct tables *t, const struct wire_samples *s)
         line->cpu += value_of(s, 1, i);
         line->stopped += (state & WIRE_STOPPED_TO_READ) != 0;
         line->has_gil += (state & WIRE_HAS_GIL) != 0;
+        line->wants_gil += (state & WIRE_WANTS_GIL) != 0;
+        line->in_gc += (state & WIRE_IN_GC) != 0;
+        line->has_exception += (state & WIRE_HAS_EXCEPTION) != 0;
     }
 }
 
@@ -175,8 +179,10 @@ static void print_lines(const struct tables *t)
         const struct wire_thread *thread = &t->threads[l->thread];
         printf("%.*s/%" PRIu64, (int)thread->name.len, thread->name.data, thread->tid);
         print_frames(t, l->stack);
-        printf(" %" PRIu64 " %" PRId64 " %" PRId64 " %" PRIu64 " %" PRIu64 "\n", l->samples,
-               l->wall, l->cpu, l->stopped, l->has_gil);
+        printf(" %" PRIu64 " %" PRId64 " %" PRId64 " %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64
+               " %" PRIu64 "\n",
+               l->samples, l->wall, l->cpu, l->stopped, l->has_gil, l->wants_gil, l->in_gc,
+               l->has_exception);
     }
 }
 
@@ -207,7 +213,9 @@ int main(int argc, char **argv)
     for (; at < argc && argv[at][0] == '-'; at++) {
         if (strcmp(argv[at], "--") == 0)
             break;
-        if (strcmp(argv[at], "--never-stop") == 0)
+        if (strcmp(argv[at], "--exceptions") == 0)
+            options.exceptions = true;
+        else if (strcmp(argv[at], "--never-stop") == 0)
             options.never_stop = true;
         else if (strcmp(argv[at], "--quiet") == 0)
             t.is_quiet = true;
@@ -220,9 +228,10 @@ int main(int argc, char **argv)
         else if (at + 1 < argc && strcmp(argv[at], "--stop-share") == 0)
             options.stop_share = strtod(argv[++at], NULL);
         else if (at + 1 < argc && strcmp(argv[at], "--mode") == 0)
-            options.mode = strcmp(argv[++at], "cpu") == 0 ? SAMPLER_CPU
-                           : strcmp(argv[at], "gil") == 0 ? SAMPLER_GIL
-                                                          : SAMPLER_WALL;
+            options.mode = strcmp(argv[++at], "cpu") == 0       ? SAMPLER_CPU
+                           : strcmp(argv[at], "gil") == 0       ? SAMPLER_GIL
+                           : strcmp(argv[at], "exception") == 0 ? SAMPLER_EXCEPTION
+                                                                : SAMPLER_WALL;
     }
     if (at >= argc)
         return 2;

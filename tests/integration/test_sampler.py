@@ -18,7 +18,7 @@ import support  # noqa: E402
 
 PROBE = pathlib.Path(os.environ.get("HELIOGRAPH_RELEASE", HERE.parent.parent / "build/release")) / "tests/integration/sampler_probe"
 FRAME = re.compile(r"(.*) \((.*):(\d+)\)$")
-Line = collections.namedtuple("Line", "thread frames samples wall cpu stopped has_gil")
+Line = collections.namedtuple("Line", "thread frames samples wall cpu stopped has_gil wants_gil in_gc has_exception")
 
 
 def probe(*args, timeout=120):
@@ -31,7 +31,7 @@ def probe(*args, timeout=120):
     for text in done.stdout.splitlines():
         if "/" not in text.split(";")[0]:
             continue  # the program's own words
-        stack, *numbers = text.rsplit(" ", 5)
+        stack, *numbers = text.rsplit(" ", 8)
         thread, *frames = stack.split(";")
         frames = [(m.group(1), m.group(2), int(m.group(3))) for m in map(FRAME.match, frames)]
         lines.append(Line(thread.rsplit("/", 1)[0], frames, *map(int, numbers)))
@@ -158,6 +158,55 @@ class EveryPython(unittest.TestCase):
                 wanted = seconds / sum(truth.values())
                 self.assertAlmostEqual(found[name] / sum(found.values()), wanted,
                                        delta=0.03 + 4 * (wanted * (1 - wanted) / samples) ** 0.5, msg=name)
+
+        self.each(check)
+
+    def states(self, python, folder, what, *names):
+        """Samples in all, and in each state, of what goes on below the functions `names`."""
+        lines, _, _ = probe("--rate", 500, "--exceptions", "--", python, HERE / "sampler_programs/states.py", what, 1.5,
+                            folder / "truth")
+        found = {name: collections.Counter() for name in names}
+        for line in lines:
+            for name in names:
+                if name in map(short, line.frames):
+                    for state in ("samples", "has_gil", "wants_gil", "in_gc", "has_exception"):
+                        found[name][state] += getattr(line, state)
+                    break
+        return found, json.loads((folder / "truth").read_text())
+
+    def test_who_waits_for_the_gil_is_known(self):
+        def check(python, folder):
+            found, _ = self.states(python, folder, "gil", "contend", "rest")
+            contend, rest = found["contend"], found["rest"]
+            self.assertGreater(rest["samples"], 100)
+            self.assertLessEqual(rest["wants_gil"], 2, "who sleeps does not want it")
+            if "free-threading" in subprocess.run([python, "-VV"], capture_output=True, text=True).stdout:
+                self.assertEqual(contend["wants_gil"], 0, "there is none to want")
+                return
+            # Of two that want to run all the time one has it; the other waits, or was woken and waits for a CPU.
+            share = contend["has_gil"] / contend["samples"]
+            self.assertAlmostEqual(share, 0.5, delta=0.05 + 4 * (0.25 / contend["samples"]) ** 0.5)
+            self.assertGreater(contend["wants_gil"], 0.15 * contend["samples"])
+            self.assertLessEqual(contend["has_gil"] + contend["wants_gil"], contend["samples"])
+
+        self.each(check)
+
+    def test_who_handles_an_exception_is_known(self):
+        def check(python, folder):
+            found, _ = self.states(python, folder, "exceptions", "handles", "has_none")
+            for name, least, most in (("handles", 0.95, 1), ("has_none", 0, 0.05)):
+                self.assertGreater(found[name]["samples"], 100)
+                share = found[name]["has_exception"] / found[name]["samples"]
+                self.assertTrue(least <= share <= most, f"{name}: {share}")
+
+        self.each(check)
+
+    def test_time_in_the_garbage_collector_is_known(self):
+        def check(python, folder):
+            found, share = self.states(python, folder, "gc", "has_none", "collect")
+            self.assertLess(found["has_none"]["in_gc"], 0.02 * found["has_none"]["samples"] + 2)
+            samples = found["has_none"]["samples"] + found["collect"]["samples"]
+            self.assertAlmostEqual(found["collect"]["in_gc"] / samples, share, delta=0.05 + 4 * (share * (1 - share) / samples) ** 0.5)
 
         self.each(check)
 
