@@ -52,8 +52,12 @@ static struct curl_slist *compose_headers(const struct http_request *request)
             headers = curl_slist_append(headers, (const char *)line.data);
         buf_deinit(&line);
     }
-    if (request->body)
-        headers = curl_slist_append(headers, "Content-Type: application/octet-stream");
+    if (request->body) {
+        char line[96];
+        snprintf(line, sizeof(line), "Content-Type: %s",
+                 request->type ? request->type : "application/octet-stream");
+        headers = curl_slist_append(headers, line);
+    }
     return headers;
 }
 

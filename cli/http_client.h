@@ -11,7 +11,8 @@ struct http_request {
     const char *method; /* "GET", "POST", "DELETE" */
     const char *url;
     const char *token; /* NULL = none */
-    const void *body;  /* POST: application/octet-stream */
+    const void *body;
+    const char *type; /* of the body; NULL = application/octet-stream */
     size_t body_len;
 };
 

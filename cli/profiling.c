@@ -11,7 +11,7 @@
 #include "common/base/clock.h"
 #include "common/base/log.h"
 
-enum { UPDATE_MS = 100, TEND_MS = 1000, MAX_UNREACHED = 2 };
+enum { MAX_RATE = 100000, UPDATE_MS = 100, TEND_MS = 1000, MAX_UNREACHED = 2 };
 
 /* Signals come as data, on our thread: before any other thread is, which inherit the mask. One
  * thread without it, and Ctrl-C would end us with the default action and leave the command behind.
@@ -22,6 +22,8 @@ static enum status take_signals(struct profiling *p, struct error *err)
     sigemptyset(&set);
     sigaddset(&set, SIGINT);
     sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGUSR1);
+    sigaddset(&set, SIGUSR2);
     struct sigaction hangup;
     if (sigaction(SIGHUP, NULL, &hangup) == 0 && hangup.sa_handler != SIG_IGN) /* nohup */
         sigaddset(&set, SIGHUP);
@@ -103,10 +105,31 @@ enum status profiling_start(struct profiling *p, struct error *err)
     return STATUS_OK;
 }
 
+/* SIGUSR1 pauses or goes on. SIGUSR2 sets the rate to the number sent with it (`/bin/kill -q 500 -s
+ * USR2 PID`), without one back to what was asked for at the start. */
+static bool is_control(struct profiling *p, const struct signalfd_siginfo *info)
+{
+    if (info->ssi_signo != SIGUSR1 && info->ssi_signo != SIGUSR2)
+        return false;
+    if (!p->session)
+        return true;
+    if (info->ssi_signo == SIGUSR1) {
+        session_toggle_pause(p->session);
+        return true;
+    }
+    bool has_rate = info->ssi_code == SI_QUEUE && info->ssi_int > 0 && info->ssi_int <= MAX_RATE;
+    struct wire_control control = {.has_rate = true,
+                                   .rate_hz = has_rate ? info->ssi_int : p->plan.rate_hz};
+    session_control(p->session, &control);
+    return true;
+}
+
 /* True when the session is to end. Ctrl-C at a terminal reaches a spawned command by itself: it
  * decides. Ours to hand on are the signals that only we got. */
 static bool handle_signal(struct profiling *p, const struct signalfd_siginfo *info)
 {
+    if (is_control(p, info))
+        return false;
     if (p->is_attached) {
         p->end_reason = "detached";
         return true;

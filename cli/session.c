@@ -32,7 +32,7 @@ struct session {
     struct procstat *procstat;
     struct heap *heap;
     const struct session_plan *plan;
-    atomic_bool is_stopped;
+    atomic_bool is_stopped, is_paused;
 
     char id[IDENT_CHARS + 1];
     char host[256];
@@ -68,6 +68,20 @@ static enum status check_spans(const struct session_plan *plan, struct error *er
     return STATUS_OK;
 }
 
+/* -1 when there is no such mode. */
+static int mode_by_name(const char *name)
+{
+    static const char *const names[] = {[SAMPLER_WALL] = "wall",
+                                        [SAMPLER_CPU] = "cpu",
+                                        [SAMPLER_GIL] = "gil",
+                                        [SAMPLER_EXCEPTION] = "exception"};
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (strcmp(names[i], name) == 0)
+            return (int)i;
+    }
+    return -1;
+}
+
 enum status session_plan_read(struct session_plan *out, const struct args *args, struct error *err)
 {
     struct session_plan plan = {
@@ -85,6 +99,7 @@ enum status session_plan_read(struct session_plan *out, const struct args *args,
         .never_stop = args_flag(args, "never-stop", false),
         .is_native = args_flag(args, "native", false) || args_flag(args, "interpreter", false),
         .with_interpreter = args_flag(args, "interpreter", false),
+        .exceptions = args_flag(args, "exceptions", false),
     };
     enum status st = args_number(args, "rate", 0.1, 100000, &plan.rate_hz, err);
     if (st == STATUS_OK)
@@ -97,9 +112,9 @@ enum status session_plan_read(struct session_plan *out, const struct args *args,
         return st;
     if (!plan.mode)
         plan.mode = "wall";
-    if (strcmp(plan.mode, "wall") != 0 && strcmp(plan.mode, "cpu") != 0 &&
-        strcmp(plan.mode, "gil") != 0)
-        return error_set(err, STATUS_USAGE, "--mode is wall, cpu or gil, not \"%s\"", plan.mode);
+    if (mode_by_name(plan.mode) < 0)
+        return error_set(err, STATUS_USAGE, "--mode is wall, cpu, gil or exception, not \"%s\"",
+                         plan.mode);
     if (plan.memory && strcmp(plan.memory, "off") != 0 && strcmp(plan.memory, "sampled") != 0 &&
         strcmp(plan.memory, "exact") != 0)
         return error_set(err, STATUS_USAGE, "--memory is off, sampled or exact, not \"%s\"",
@@ -144,15 +159,42 @@ static const char *name_of_command(char *const *argv, int argc)
     return base_name(argv[0]);
 }
 
-static void on_control(void *ctx, const struct wire_control *control)
+static void note(struct session *s, const char *code, const char *text)
 {
-    struct session *s = ctx;
-    if (control->has_rate && s->sampler)
+    stream_lock(s->stream);
+    stream_notice(s->stream, 0, code, text);
+    stream_unlock(s->stream);
+    log_info("%s", text);
+}
+
+void session_control(struct session *s, const struct wire_control *control)
+{
+    char text[96];
+    bool has_stacks = s->sampler != NULL;
+    if (control->has_rate && has_stacks && control->rate_hz > 0) {
         sampler_set_rate(s->sampler, control->rate_hz);
-    if (control->has_paused && s->sampler)
+        snprintf(text, sizeof(text), "sampled at %g Hz from here on", control->rate_hz);
+        note(s, "rate", text);
+    }
+    if (control->has_paused && has_stacks &&
+        atomic_exchange(&s->is_paused, control->paused) != control->paused) {
         sampler_set_paused(s->sampler, control->paused);
+        note(s, control->paused ? "paused" : "resumed",
+             control->paused ? "sampling was paused here" : "sampling went on here");
+    }
     if (control->has_stop && control->stop)
         atomic_store(&s->is_stopped, true);
+}
+
+void session_toggle_pause(struct session *s)
+{
+    struct wire_control control = {.has_paused = true, .paused = !atomic_load(&s->is_paused)};
+    session_control(s, &control);
+}
+
+static void on_control(void *ctx, const struct wire_control *control)
+{
+    session_control(ctx, control);
 }
 
 static enum status fill_hello(struct session *s, const struct session_plan *plan,
@@ -225,9 +267,8 @@ static enum status start_sampler(struct session *s, const struct session_plan *p
         .spans = plan->spans && plan->spans[0] ? plan->spans : NULL,
         .native = plan->is_native,
         .native_interpreter = plan->with_interpreter,
-        .mode = strcmp(plan->mode, "cpu") == 0   ? SAMPLER_CPU
-                : strcmp(plan->mode, "gil") == 0 ? SAMPLER_GIL
-                                                 : SAMPLER_WALL,
+        .exceptions = plan->exceptions,
+        .mode = (enum sampler_mode)mode_by_name(plan->mode),
     };
     return sampler_open(&s->sampler, s->target, s->stream, &options, err);
 }

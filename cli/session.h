@@ -10,6 +10,7 @@
 #include "collector/target/target.h"
 #include "common/base/ident.h"
 #include "common/base/status.h"
+#include "common/wire/wire.h"
 
 struct session;
 
@@ -19,11 +20,11 @@ struct session_plan {
     const char *const *tags;  /* "K=V", NULL-ended */
     const char *const *spans; /* patterns of functions, NULL-ended */
     double rate_hz;           /* 0 = no stacks */
-    const char *mode;         /* "wall", "cpu", "gil" */
+    const char *mode;         /* "wall", "cpu", "gil", "exception" */
     double interval_s;        /* of the memory series */
     const char *memory;       /* "off", "sampled", "exact"; NULL = sampled if there is an agent */
     uint64_t memory_every;    /* bytes between samples; 0 = the agent's own */
-    bool is_quiet, is_attached, never_stop;
+    bool is_quiet, is_attached, never_stop, exceptions;
     bool is_native, with_interpreter; /* native frames; the interpreter's own too */
     char *const *argv;                /* what the profile is of */
     int argc;
@@ -38,8 +39,14 @@ struct session_plan {
         {"name", 'n', "N", "what to call the profile", "made from the command", NULL},               \
         {"tag", 't', "K=V", "a tag; may be given several times", NULL, NULL},                        \
         {"rate", 'r', "HZ", "samples a second of every thread", "100", NULL},                        \
-        {"mode", 'm', "wall|cpu|gil", "which threads to sample: all, those on a CPU, the GIL's",     \
-         "wall", NULL},                                                                              \
+        {"mode",                                                                                     \
+         'm',                                                                                        \
+         "wall|cpu|gil|exception",                                                                   \
+         "which threads to sample: all, those on a CPU, the GIL's, those with an exception",         \
+         "wall",                                                                                     \
+         NULL},                                                                                      \
+        {"exceptions", 0,   NULL, "note in every mode who raises or handles an exception",           \
+         NULL,         NULL},                                                                        \
         {"never-stop", 0,   NULL, "never pause a thread for a sample that changes while it is read", \
          NULL,         NULL},                                                                        \
         {"span", 0,   "MODULE.FUNCTION", "mark when this function ran (globs; several times)",       \
@@ -77,6 +84,12 @@ enum status session_open(struct session *s, struct target *target, struct error 
 /* To be called every 100 ms or so from the thread that updates the target: counters, and why a
  * process has no stacks. */
 void session_update(struct session *s);
+
+/* What a person asked for, at the page or by signal: pause, rate, end. Any thread. */
+void session_control(struct session *s, const struct wire_control *control);
+
+/* Pauses, or goes on. */
+void session_toggle_pause(struct session *s);
 
 const char *session_id(const struct session *s);
 const char *session_url(const struct session *s); /* "" without a server */
