@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 __thread struct agent_thread *agent_self;
+__thread int64_t agent_countdown;
 static __thread int is_entering __attribute__((tls_model("initial-exec")));
 /* Events to pass over before this thread looks for a slot again, after it found none. */
 static __thread uint32_t refused_events __attribute__((tls_model("initial-exec")));
@@ -269,8 +270,8 @@ AGENT_COLD static struct agent_thread *start_thread(void)
                         0);
         ring_writer_publish(&t->ring);
     }
-    agent_draw(t);
     agent_self = t;
+    agent_draw(t);
     pthread_setspecific(end_key, t);
     return t;
 }
@@ -382,6 +383,12 @@ void agent_count_lost(enum ring_kind kind, size_t size)
 
 /* ---- the beginning ---- */
 
+/* A child's first allocation makes it known, in sampled mode as in exact mode. */
+static void after_fork_in_child(void)
+{
+    agent_countdown = 0;
+}
+
 static bool open_control(const char *path)
 {
     size_t len = strlen(path);
@@ -412,7 +419,8 @@ __attribute__((constructor(101))) static void agent_start(void)
             agent_process = agent_map(sizeof(*agent_process));
             /* Of a Python that is too old the collector only learns that it is there. */
             if (agent_process && pthread_key_create(&end_key, end_thread) == 0 &&
-                register_process() && agent_python.layout_result != PYTHON_LAYOUT_TOO_OLD) {
+                pthread_atfork(NULL, NULL, after_fork_in_child) == 0 && register_process() &&
+                agent_python.layout_result != PYTHON_LAYOUT_TOO_OLD) {
                 agent_mode = (int)control->mode;
                 agent_exec_init();
                 agent_python_hook();

@@ -18,7 +18,8 @@
 
 enum {
     AGENT_PATH = 4096,          /* frames of one stack that are told apart */
-    AGENT_WATCH_BITS = 1 << 17, /* bits of the filter that frees look into */
+    AGENT_MEMO = 256,           /* nodes found lately */
+    AGENT_WATCH_BITS = 1 << 20, /* bits of the filter that frees look into */
     AGENT_WATCH_SLOTS = 1 << 17,
     AGENT_CODE_SLOTS = 1 << 16,
     AGENT_CODE_GENERATIONS = 1024,
@@ -41,11 +42,17 @@ struct agent_trie_slot {
     uint32_t node;   /* 0 = empty */
 };
 
+/* Looked into before the trie: small enough for the first cache, and emptied when a known code
+ * object goes, so that it needs to know nothing of generations. */
+struct agent_memo {
+    uint64_t key;
+    uint32_t parent, node;
+};
+
 struct agent_thread {
     struct ring_writer ring;
     uint32_t busy; /* enum agent_busy */
     uint32_t is_alive;
-    int64_t countdown; /* sampled mode: bytes until the next sample */
     uint64_t code_epoch;
     struct agent_path_frame *leaf;   /* the last stack seen: leaf first, up to path[AGENT_PATH] */
     struct agent_path_frame *lowest; /* the deepest ever, since the last reset */
@@ -61,6 +68,8 @@ struct agent_thread {
     uint64_t seen_turn; /* the turn that this ring last named */
     uint64_t every, random;
     uint64_t stalled_since_ns, stalled_heartbeat;
+
+    struct agent_memo memo[AGENT_MEMO];
 
     /* Zeroed entries behind the root end every search. */
     struct agent_path_frame path[AGENT_PATH + 8];
@@ -81,13 +90,20 @@ struct agent_process {
         _Atomic uint32_t definition;
     } code[AGENT_CODE_SLOTS];
     /* Addresses whose free must be told: code objects with a definition, sampled blocks. */
-    _Atomic uint8_t watch_bits[AGENT_WATCH_BITS / 8];
+    _Atomic uint64_t watch_bits[AGENT_WATCH_BITS / 64];
     _Atomic uint16_t watch_counts[AGENT_WATCH_BITS];
     _Atomic uint64_t watch[AGENT_WATCH_SLOTS]; /* address | 1 for code */
 };
 
-extern __thread struct agent_thread *agent_self
-    __attribute__((tls_model("initial-exec"), visibility("hidden")));
+/* Said here as well as on the command line: else the compiler looks each of these up in the global
+ * offset table, on the hottest of ways. */
+#pragma GCC visibility push(hidden)
+
+extern __thread struct agent_thread *agent_self __attribute__((tls_model("initial-exec")));
+
+/* Sampled mode: bytes until the next sample. It starts at 0, so a thread's first allocation brings
+ * it to agent_enter(). */
+extern __thread int64_t agent_countdown __attribute__((tls_model("initial-exec")));
 
 extern volatile int agent_mode; /* enum ring_mode; RING_OFF = every hook only passes on */
 extern struct agent_process *agent_process;
@@ -117,10 +133,11 @@ _Atomic uint64_t *agent_arena_bytes(void);
 void agent_exec_init(void);
 
 /* ---- sample.c ---- */
-void agent_draw(struct agent_thread *t); /* sets the countdown to the next sample */
+void agent_draw(struct agent_thread *t); /* sets the thread's countdown to the next sample */
 
 /* ---- stack.c ---- */
 uint32_t agent_stack_of_tstate(struct agent_thread *t, uint64_t tstate);
+void agent_stack_init(void); /* once agent_python is known */
 void agent_stack_reset(struct agent_thread *t);
 
 /* ---- code.c ---- */
@@ -145,16 +162,18 @@ bool agent_watch_add(uint64_t address, bool is_code);
 /* Forgets it; false when it was not there. */
 bool agent_watch_remove(uint64_t address, bool *is_code);
 
+/* Blocks that lie together have their bits together: what a program frees all the time stays in the
+ * first cache. */
 static inline uint32_t agent_watch_hash(uint64_t address)
 {
-    return (uint32_t)((address >> 4) * UINT64_C(0x9e3779b97f4a7c15) >> 47);
+    return (uint32_t)(address >> 4 ^ address >> 24) & (AGENT_WATCH_BITS - 1);
 }
 
 static inline bool agent_is_watched(uint64_t address)
 {
     uint32_t h = agent_watch_hash(address);
-    return atomic_load_explicit(&agent_process->watch_bits[h >> 3], memory_order_relaxed) >>
-               (h & 7) &
+    return atomic_load_explicit(&agent_process->watch_bits[h / 64], memory_order_relaxed) >>
+               h % 64 &
            1;
 }
 
@@ -169,6 +188,8 @@ extern struct agent_python {
     uint64_t code_type;      /* address of PyCode_Type */
     void *(*attached)(void); /* the thread state that holds the GIL (3.12+: own, attached) */
     void *(*own)(void);      /* this thread's, with or without the GIL */
+    /* Where `attached` looks, as far as it is known (up to 3.11). */
+    void *volatile *attached_at;
 } agent_python;
 
 void agent_python_init(void);
@@ -176,6 +197,8 @@ void agent_python_hook(void);   /* puts our allocators in front */
 void agent_python_unhook(void); /* with the GIL; takes them out again if nobody sits on top */
 extern volatile int agent_python_pending; /* hooks wait for the interpreter's start */
 void agent_python_poll(void);
+
+#pragma GCC visibility pop
 
 /* ---- what a hook does ---- */
 

@@ -226,24 +226,26 @@ static inline struct agent_thread *recorder(enum ring_kind kind, size_t size)
     return t;
 }
 
-/* Sampled mode: whether the countdown runs out with these bytes. */
+/* Sampled mode: whether the countdown does not run out with these bytes. Bytes that are nobody's to
+ * count (nested calls) move it too: a sample that falls on them is none, and another is drawn. */
 static inline bool is_passed_over(size_t size)
 {
-    struct agent_thread *t = agent_self;
-    return agent_mode == RING_OFF || (agent_mode == RING_SAMPLED && AGENT_LIKELY(t != NULL) &&
-                                      ((t->busy != AGENT_IDLE && t->is_alive) ||
-                                       AGENT_LIKELY((t->countdown -= (int64_t)size) >= 0)));
+    return AGENT_LIKELY(agent_mode == RING_SAMPLED)
+               ? AGENT_LIKELY((agent_countdown -= (int64_t)size) >= 0)
+               : agent_mode == RING_OFF;
 }
 
 AGENT_COLD static void sampled_alloc(const void *p, size_t size)
 {
     bool was_counted = agent_self && agent_self->is_alive;
     struct agent_thread *t = recorder(RING_ALLOC, size);
-    if (!t)
+    if (!t) {
+        agent_draw(agent_self);
         return;
+    }
     if (!was_counted)
-        t->countdown -= (int64_t)size;
-    if (t->countdown >= 0)
+        agent_countdown -= (int64_t)size;
+    if (agent_countdown >= 0)
         return;
     if (agent_watch_add((uint64_t)(uintptr_t)p, false)) {
         put_alloc(t, RING_ALLOC, RING_DOMAIN_MALLOC, p, size);

@@ -51,11 +51,16 @@ static bool is_hooked;
 
 static inline uint32_t current_stack(struct agent_thread *t)
 {
-    return agent_stack_of_tstate(t, (uint64_t)(uintptr_t)agent_python.attached());
+    void *tstate = AGENT_LIKELY(agent_python.attached_at != NULL) ? *agent_python.attached_at
+                                                                  : agent_python.attached();
+    return agent_stack_of_tstate(t, (uint64_t)(uintptr_t)tstate);
 }
 
 AGENT_COLD static struct agent_thread *enter(struct agent_thread *t)
 {
+    /* What stands where a version keeps it is still asked once in a while. */
+    if (agent_python.attached_at && *agent_python.attached_at != agent_python.attached())
+        agent_python.attached_at = NULL;
     t = agent_enter(t);
     if (!t && agent_mode == RING_OFF)
         agent_python_unhook();
@@ -83,15 +88,15 @@ static inline void record_free(struct agent_thread *t, void *p)
 /* ---- exact ---- */
 
 static inline __attribute__((always_inline)) void *exact_malloc(const struct allocator *real,
-                                                                size_t size)
+                                                                void *ctx, size_t size)
 {
     struct agent_thread *t = agent_self;
     if (!agent_ready(t) && !(t = enter(t))) {
         agent_count_lost(RING_ALLOC, size);
-        return real->malloc(real->ctx, size);
+        return real->malloc(ctx, size);
     }
     t->busy = AGENT_INSIDE;
-    void *p = real->malloc(real->ctx, size);
+    void *p = real->malloc(ctx, size);
     if (AGENT_LIKELY(p != NULL)) {
         record_alloc(t, p, size);
         agent_end(t, AGENT_IDLE);
@@ -101,16 +106,16 @@ static inline __attribute__((always_inline)) void *exact_malloc(const struct all
     return p;
 }
 
-static inline __attribute__((always_inline)) void *exact_calloc(const struct allocator *real,
-                                                                size_t count, size_t size)
+static inline __attribute__((always_inline)) void *
+exact_calloc(const struct allocator *real, void *ctx, size_t count, size_t size)
 {
     struct agent_thread *t = agent_self;
     if (!agent_ready(t) && !(t = enter(t))) {
         agent_count_lost(RING_ALLOC, count * size);
-        return real->calloc(real->ctx, count, size);
+        return real->calloc(ctx, count, size);
     }
     t->busy = AGENT_INSIDE;
-    void *p = real->calloc(real->ctx, count, size);
+    void *p = real->calloc(ctx, count, size);
     if (AGENT_LIKELY(p != NULL)) {
         record_alloc(t, p, count * size);
         agent_end(t, AGENT_IDLE);
@@ -121,16 +126,16 @@ static inline __attribute__((always_inline)) void *exact_calloc(const struct all
 }
 
 static inline __attribute__((always_inline)) void *exact_realloc(const struct allocator *real,
-                                                                 void *old, size_t size)
+                                                                 void *ctx, void *old, size_t size)
 {
     struct agent_thread *t = agent_self;
     if (!agent_ready(t) && !(t = enter(t))) {
         agent_count_lost(RING_FREE, 0);
         agent_count_lost(RING_ALLOC, size);
-        return real->realloc(real->ctx, old, size);
+        return real->realloc(ctx, old, size);
     }
     t->busy = AGENT_INSIDE;
-    void *p = real->realloc(real->ctx, old, size);
+    void *p = real->realloc(ctx, old, size);
     if (AGENT_LIKELY(p != NULL)) {
         agent_begin(t, !agent_python.layout.is_free_threaded);
         if (old)
@@ -143,19 +148,20 @@ static inline __attribute__((always_inline)) void *exact_realloc(const struct al
     return p;
 }
 
-static inline __attribute__((always_inline)) void exact_free(const struct allocator *real, void *p)
+static inline __attribute__((always_inline)) void exact_free(const struct allocator *real,
+                                                             void *ctx, void *p)
 {
     if (!p)
         return;
     struct agent_thread *t = agent_self;
     if (!agent_ready(t) && !(t = enter(t))) {
         agent_count_lost(RING_FREE, 0);
-        real->free(real->ctx, p);
+        real->free(ctx, p);
         return;
     }
     record_free(t, p);
     agent_end(t, AGENT_INSIDE);
-    real->free(real->ctx, p);
+    real->free(ctx, p);
     t->busy = AGENT_IDLE;
 }
 
@@ -167,11 +173,12 @@ static void *sampled_record(void *p, size_t size)
     bool was_counted = t && t->is_alive;
     if (!agent_ready(t) && !(t = enter(t))) {
         agent_count_lost(RING_ALLOC, size);
+        agent_draw(agent_self);
         return p;
     }
     if (!was_counted) /* a thread that just came, or a forked child */
-        t->countdown -= (int64_t)size;
-    if (t->countdown >= 0)
+        agent_countdown -= (int64_t)size;
+    if (agent_countdown >= 0)
         return p;
     if (!p || t->busy != AGENT_IDLE) {
         agent_draw(t);
@@ -207,95 +214,90 @@ static void sampled_forget(void *p)
     agent_end(t, AGENT_IDLE);
 }
 
-AGENT_COLD static void *sampled_malloc_slow(const struct allocator *real, size_t size)
+AGENT_COLD static void *sampled_malloc_slow(const struct allocator *real, void *ctx, size_t size)
 {
-    return sampled_record(real->malloc(real->ctx, size), size);
+    return sampled_record(real->malloc(ctx, size), size);
 }
 
-AGENT_COLD static void *sampled_calloc_slow(const struct allocator *real, size_t count, size_t size)
+AGENT_COLD static void *sampled_calloc_slow(const struct allocator *real, void *ctx, size_t count,
+                                            size_t size)
 {
-    return sampled_record(real->calloc(real->ctx, count, size), count * size);
+    return sampled_record(real->calloc(ctx, count, size), count * size);
 }
 
-AGENT_COLD static void *sampled_realloc_slow(const struct allocator *real, void *old, size_t size)
+AGENT_COLD static void *sampled_realloc_slow(const struct allocator *real, void *ctx, void *old,
+                                             size_t size)
 {
     /* A failure leaves the old block alive and forgotten: counted as freed early, which is rarer
      * than any sample. */
     if (old && agent_is_watched((uint64_t)(uintptr_t)old))
         sampled_forget(old);
-    void *p = real->realloc(real->ctx, old, size);
-    struct agent_thread *t = agent_self;
-    return size <= small_limit && (!t || t->countdown < 0) ? sampled_record(p, size) : p;
+    void *p = real->realloc(ctx, old, size);
+    return size <= small_limit && agent_countdown < 0 ? sampled_record(p, size) : p;
 }
 
-AGENT_COLD static void sampled_free_slow(const struct allocator *real, void *p)
+AGENT_COLD static void sampled_free_slow(const struct allocator *real, void *ctx, void *p)
 {
     sampled_forget(p);
-    real->free(real->ctx, p);
+    real->free(ctx, p);
 }
 
 static inline __attribute__((always_inline)) bool is_sampled(size_t size)
 {
-    struct agent_thread *t = agent_self;
-    if (size > small_limit)
-        return false;
-    return AGENT_UNLIKELY(t == NULL) || AGENT_UNLIKELY((t->countdown -= (int64_t)size) < 0);
+    return size <= small_limit && AGENT_UNLIKELY((agent_countdown -= (int64_t)size) < 0);
 }
 
 static inline __attribute__((always_inline)) void *sampled_malloc(const struct allocator *real,
-                                                                  size_t size)
+                                                                  void *ctx, size_t size)
 {
     if (is_sampled(size))
-        return sampled_malloc_slow(real, size);
-    return real->malloc(real->ctx, size);
+        return sampled_malloc_slow(real, ctx, size);
+    return real->malloc(ctx, size);
 }
 
-static inline __attribute__((always_inline)) void *sampled_calloc(const struct allocator *real,
-                                                                  size_t count, size_t size)
+static inline __attribute__((always_inline)) void *
+sampled_calloc(const struct allocator *real, void *ctx, size_t count, size_t size)
 {
     if (is_sampled(count * size))
-        return sampled_calloc_slow(real, count, size);
-    return real->calloc(real->ctx, count, size);
+        return sampled_calloc_slow(real, ctx, count, size);
+    return real->calloc(ctx, count, size);
 }
 
-static inline __attribute__((always_inline)) void *sampled_realloc(const struct allocator *real,
-                                                                   void *old, size_t size)
+static inline __attribute__((always_inline)) void *
+sampled_realloc(const struct allocator *real, void *ctx, void *old, size_t size)
 {
     if (is_sampled(size) || (old && AGENT_UNLIKELY(agent_is_watched((uint64_t)(uintptr_t)old))))
-        return sampled_realloc_slow(real, old, size);
-    return real->realloc(real->ctx, old, size);
+        return sampled_realloc_slow(real, ctx, old, size);
+    return real->realloc(ctx, old, size);
 }
 
 static inline __attribute__((always_inline)) void sampled_free(const struct allocator *real,
-                                                               void *p)
+                                                               void *ctx, void *p)
 {
     if (AGENT_UNLIKELY(agent_is_watched((uint64_t)(uintptr_t)p)))
-        sampled_free_slow(real, p);
+        sampled_free_slow(real, ctx, p);
     else
-        real->free(real->ctx, p);
+        real->free(ctx, p);
 }
 
-/* One set of entry points for each mode and domain, so that nothing is looked up at run time. */
+/* One set of entry points for each mode and domain, so that nothing is looked up at run time. They
+ * are given the real allocator's own ctx. */
 #define AGENT_ENTRY_POINTS(mode, domain)                                                           \
     static void *mode##_##domain##_malloc(void *ctx, size_t size)                                  \
     {                                                                                              \
-        (void)ctx;                                                                                 \
-        return mode##_malloc(&real_##domain, size);                                                \
+        return mode##_malloc(&real_##domain, ctx, size);                                           \
     }                                                                                              \
     static void *mode##_##domain##_calloc(void *ctx, size_t count, size_t size)                    \
     {                                                                                              \
-        (void)ctx;                                                                                 \
-        return mode##_calloc(&real_##domain, count, size);                                         \
+        return mode##_calloc(&real_##domain, ctx, count, size);                                    \
     }                                                                                              \
     static void *mode##_##domain##_realloc(void *ctx, void *old, size_t size)                      \
     {                                                                                              \
-        (void)ctx;                                                                                 \
-        return mode##_realloc(&real_##domain, old, size);                                          \
+        return mode##_realloc(&real_##domain, ctx, old, size);                                     \
     }                                                                                              \
     static void mode##_##domain##_free(void *ctx, void *p)                                         \
     {                                                                                              \
-        (void)ctx;                                                                                 \
-        mode##_free(&real_##domain, p);                                                            \
+        mode##_free(&real_##domain, ctx, p);                                                       \
     }                                                                                              \
     static const struct allocator mode##_##domain = {                                              \
         NULL, mode##_##domain##_malloc, mode##_##domain##_calloc, mode##_##domain##_realloc,       \
@@ -396,6 +398,11 @@ void agent_python_init(void)
         agent_python.finalizing =
             (void *volatile *)(void *)((uint8_t *)find("_PyRuntime") +
                                        agent_python.layout.runtime_finalizing);
+    if (agent_python.layout_result == PYTHON_LAYOUT_OK &&
+        agent_python.layout.runtime_tstate_current != PYTHON_NO_FIELD)
+        agent_python.attached_at =
+            (void *volatile *)(void *)((uint8_t *)find("_PyRuntime") +
+                                       agent_python.layout.runtime_tstate_current);
     agent_python.code_type = (uint64_t)(uintptr_t)find("PyCode_Type");
     agent_python.layout.version = version;
 }
@@ -436,6 +443,8 @@ static void hook_now(void)
     get_arena(&real_arena);
     get_allocator(DOMAIN_OBJ, &real_obj);
     get_allocator(DOMAIN_MEM, &real_mem);
+    obj.ctx = real_obj.ctx;
+    mem.ctx = real_mem.ctx;
     set_arena(&arena);
     set_allocator(DOMAIN_OBJ, &obj);
     set_allocator(DOMAIN_MEM, &mem);
@@ -444,6 +453,7 @@ static void hook_now(void)
     agent_python.has_stacks = agent_python.layout_result == PYTHON_LAYOUT_OK &&
                               agent_python.attached && agent_python.code_type &&
                               !agent_python.layout.is_free_threaded;
+    agent_stack_init();
 }
 
 void agent_python_hook(void)

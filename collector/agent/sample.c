@@ -4,6 +4,8 @@
 
 #include "collector/agent/agent.h"
 
+enum { WITHOUT_RING = 1 << 20 };
+
 static uint64_t next_random(uint64_t *state)
 {
     uint64_t x = *state; /* xorshift64* */
@@ -38,19 +40,23 @@ static double natural_log(double x)
 
 void agent_draw(struct agent_thread *t)
 {
+    if (!t || !t->is_alive) { /* without a ring: look again some time */
+        agent_countdown = WITHOUT_RING;
+        return;
+    }
     if (agent_control->mode != RING_SAMPLED) {
-        t->countdown = INT64_MAX;
+        agent_countdown = INT64_MAX;
         return;
     }
     uint64_t every = atomic_load_explicit(&agent_control->every_bytes, memory_order_relaxed);
     if (every == 0)
         every = 1;
-    if (every != t->every && ring_writer_has_room(&t->ring)) {
+    if (every != t->every && t->busy == AGENT_IDLE && ring_writer_has_room(&t->ring)) {
         ring_writer_put(&t->ring, ring_word(RING_EVERY, RING_DOMAIN_OBJECT, every), 0, 0);
         ring_writer_publish(&t->ring);
         t->every = every;
     }
     double u = (double)((next_random(&t->random) >> 11) + 1) * 0x1p-53;
     double gap = -natural_log(u) * (double)t->every;
-    t->countdown = gap >= 0x1p62 ? INT64_MAX / 2 : (int64_t)gap;
+    agent_countdown = gap >= 0x1p62 ? INT64_MAX / 2 : (int64_t)gap;
 }

@@ -20,42 +20,60 @@ static inline uint8_t load_byte(uint64_t address)
     return *(const uint8_t *)(uintptr_t)address; // NOLINT(performance-no-int-to-ptr)
 }
 
-/* The layout's facts in registers; `has_shim` and `has_pointer` are constants where it is
- * inlined. */
-struct walk {
-    uint32_t previous, code, ip, owner, shim;
+/* The layout's facts, close together. */
+static struct walk {
+    bool has_stacks, has_pointer, has_cframe;
+    uint8_t shim; /* 255 = there are none */
+    uint32_t tstate, cframe, previous, code, ip, owner;
     uint64_t code_mask;
-    bool has_shim, has_pointer;
-};
+} walk;
 
-static inline __attribute__((always_inline)) uint64_t skip_shims(const struct walk *w, uint64_t f)
+void agent_stack_init(void)
 {
-    if (w->has_shim) {
-        while (f && AGENT_UNLIKELY(load_byte(f + w->owner) >= w->shim))
-            f = load(f + w->previous);
-    }
-    return f;
+    const struct python_layout *l = &agent_python.layout;
+    bool has_cframe = l->tstate_cframe != PYTHON_NO_FIELD;
+    walk = (struct walk){
+        .has_stacks = agent_python.has_stacks,
+        .has_pointer = l->ip == PYTHON_IP_POINTER,
+        .has_cframe = has_cframe,
+        .shim = l->frame_owner_shim,
+        .tstate = has_cframe ? l->tstate_cframe : l->tstate_frame,
+        .cframe = l->cframe_frame,
+        .previous = l->frame_previous,
+        .code = l->frame_code,
+        .ip = l->frame_ip,
+        .owner = l->frame_owner,
+        .code_mask = ~(uint64_t)l->pointer_tag_mask,
+    };
 }
 
-static inline __attribute__((always_inline)) uint64_t previous_of(const struct walk *w, uint64_t f)
+/* Frames that the interpreter puts between those of the program, on the C stack. On the path they
+ * are entries like others, but without a node of their own. */
+static inline bool is_shim(uint64_t f)
 {
-    return skip_shims(w, load(f + w->previous));
+    return walk.shim != 255 && load_byte(f + walk.owner) >= walk.shim;
 }
 
-static inline uint64_t code_of(const struct walk *w, uint64_t f)
+static inline uint64_t previous_of(uint64_t f)
 {
-    return load(f + w->code) & w->code_mask;
+    return load(f + walk.previous);
 }
 
-/* What tells one instruction from all others: its address, or the code's address and f_lasti. */
-static inline __attribute__((always_inline)) uint64_t key_of(const struct walk *w, uint64_t f)
+static inline uint64_t code_of(uint64_t f)
 {
-    if (w->has_pointer)
-        return load(f + w->ip);
+    return load(f + walk.code) & walk.code_mask;
+}
+
+/* What tells one instruction from all others: its address, or the code's address and f_lasti.
+ * `has_pointer` is a constant where this is inlined. */
+static inline __attribute__((always_inline)) uint64_t key_of(bool has_pointer, uint64_t f)
+{
+    if (has_pointer)
+        return load(f + walk.ip);
     uint32_t last;
-    memcpy(&last, (const void *)(uintptr_t)(f + w->ip),
+    memcpy(&last, (const void *)(uintptr_t)(f + walk.ip),
            sizeof(last)); // NOLINT(performance-no-int-to-ptr)
-    return load(f + w->code) << 16 | (last & 0xfffff);
+    return load(f + walk.code) << 16 | (last & 0xfffff);
 }
 
 /* ---- the trie: (parent, key) -> node ---- */
@@ -109,10 +127,10 @@ AGENT_COLD static uint32_t new_node(struct agent_thread *t, uint64_t key, uint64
     return node;
 }
 
-static uint32_t child(struct agent_thread *t, const struct walk *w, uint64_t frame, uint64_t key,
-                      uint32_t parent)
+static __attribute__((noinline)) uint32_t find_child(struct agent_thread *t, uint64_t frame,
+                                                     uint64_t key, uint32_t parent)
 {
-    uint64_t code = code_of(w, frame);
+    uint64_t code = code_of(frame);
     uint32_t tagged = parent | agent_code_generation(code) << RING_NODE_BITS;
     if (AGENT_UNLIKELY(t->trie_len * 2 >= t->trie_cap) && !grow(t))
         return 0;
@@ -130,6 +148,16 @@ static uint32_t child(struct agent_thread *t, const struct walk *w, uint64_t fra
     return node;
 }
 
+static inline uint32_t child(struct agent_thread *t, uint64_t frame, uint64_t key, uint32_t parent)
+{
+    struct agent_memo *m = &t->memo[(key / 2 + parent * 37) % AGENT_MEMO];
+    if (AGENT_LIKELY(m->key == key && m->parent == parent))
+        return m->node;
+    uint32_t node = find_child(t, frame, key, parent);
+    *m = (struct agent_memo){.key = key, .parent = parent, .node = node};
+    return node;
+}
+
 void agent_stack_reset(struct agent_thread *t)
 {
     struct agent_path_frame *root = t->path + AGENT_PATH;
@@ -137,11 +165,11 @@ void agent_stack_reset(struct agent_thread *t)
         e->key = 0;
     t->leaf = t->lowest = root;
     t->code_epoch = agent_code_epoch;
+    memset(t->memo, 0, sizeof(t->memo));
 }
 
 /* The frames of scratch[0 .. len), leaf first, stand on path entry `base`. */
-static inline uint32_t stand_on(struct agent_thread *t, const struct walk *w,
-                                struct agent_path_frame *base, uint32_t len)
+static uint32_t stand_on(struct agent_thread *t, struct agent_path_frame *base, uint32_t len)
 {
     uint32_t node = base->node;
     if (AGENT_UNLIKELY(base - len < t->path)) {
@@ -154,7 +182,7 @@ static inline uint32_t stand_on(struct agent_thread *t, const struct walk *w,
         if (base->key != s->key || base->parent != node || base->node == 0) {
             base->parent = node;
             base->key = s->key;
-            base->node = child(t, w, s->frame, s->key, node);
+            base->node = is_shim(s->frame) ? node : child(t, s->frame, s->key, node);
         }
         base->frame = s->frame;
         node = base->node;
@@ -166,12 +194,12 @@ static inline uint32_t stand_on(struct agent_thread *t, const struct walk *w,
 }
 
 /* Without hope in the order of frames: all of them, compared from the root. */
-AGENT_COLD static uint32_t walk_all(struct agent_thread *t, const struct walk *w, uint64_t f)
+AGENT_COLD static uint32_t walk_all(struct agent_thread *t, bool has_pointer, uint64_t f)
 {
     uint32_t len = 0;
-    for (; f && len < AGENT_PATH; f = previous_of(w, f)) {
+    for (; f && len < AGENT_PATH; f = previous_of(f)) {
         t->scratch[len].frame = f;
-        t->scratch[len].key = key_of(w, f);
+        t->scratch[len].key = key_of(has_pointer, f);
         len++;
     }
     struct agent_path_frame *base = t->path + AGENT_PATH;
@@ -182,7 +210,7 @@ AGENT_COLD static uint32_t walk_all(struct agent_thread *t, const struct walk *w
             len--;
         }
     }
-    return stand_on(t, w, base, len);
+    return stand_on(t, base, len);
 }
 
 /* Where in the last stack a frame stands, if not more than POPS frames have been popped since. */
@@ -196,18 +224,38 @@ find_frame(struct agent_path_frame *e, uint64_t frame)
     return e;
 }
 
+/* Whether frame `f` and all above it are as they were from `e` on. Each frame is read at the
+ * address that is remembered, not at the one just read: so the processor need not wait for one
+ * frame to begin with the next. */
+static inline __attribute__((always_inline)) bool
+is_unchanged(bool has_pointer, const struct agent_path_frame *e, uint64_t f)
+{
+    for (;; e++) {
+        uint64_t here = e->frame;
+        uint64_t same = here;
+        __asm__("" : "+r"(same)); /* or the compiler takes f, which is equal, for the address */
+        if (same != f)
+            return false;
+        if (!here)
+            return true;
+        if (key_of(has_pointer, here) != e->key)
+            return false;
+        f = previous_of(here);
+    }
+}
+
 /* From the leaf up: frames that are new or have moved on go to the scratch, until one is found as
  * it was; the rest must then be as it was, too. */
-static inline __attribute__((always_inline)) uint32_t
-walk_changed(struct agent_thread *t, const struct walk *w, uint64_t top)
+static inline __attribute__((always_inline)) uint32_t walk_changed(struct agent_thread *t,
+                                                                   bool has_pointer, uint64_t top)
 {
     if (AGENT_UNLIKELY(t->code_epoch != agent_code_epoch))
         agent_stack_reset(t);
     struct agent_path_frame *e = t->leaf;
-    uint64_t f = skip_shims(w, top);
+    uint64_t f = top;
     uint32_t len = 0;
     while (f) {
-        uint64_t key = key_of(w, f);
+        uint64_t key = key_of(has_pointer, f);
         e = find_frame(e, f);
         if (e->frame == f) {
             if (e->key == key)
@@ -215,43 +263,50 @@ walk_changed(struct agent_thread *t, const struct walk *w, uint64_t top)
             e++;
         }
         if (AGENT_UNLIKELY(len == AGENT_PATH))
-            return walk_all(t, w, skip_shims(w, top));
+            return walk_all(t, has_pointer, top);
         t->scratch[len].frame = f;
         t->scratch[len].key = key;
         len++;
-        f = previous_of(w, f);
+        f = previous_of(f);
     }
-    const struct agent_path_frame *r = e;
-    for (; f == r->frame; f = previous_of(w, f), r++) {
-        if (!f)
-            return len == 0 && e == t->leaf ? e->node : stand_on(t, w, e, len);
-        if (key_of(w, f) != r->key)
-            break;
-    }
-    return walk_all(t, w, skip_shims(w, top));
+    if (AGENT_UNLIKELY(!is_unchanged(has_pointer, e, f)))
+        return walk_all(t, has_pointer, top);
+    return stand_on(t, e, len);
+}
+
+static __attribute__((noinline)) uint32_t walk_pointers(struct agent_thread *t, uint64_t top)
+{
+    return walk_changed(t, true, top);
+}
+
+static __attribute__((noinline)) uint32_t walk_indices(struct agent_thread *t, uint64_t top)
+{
+    return walk_changed(t, false, top);
+}
+
+/* The leaf has moved on to another instruction, its callers have not. */
+static __attribute__((noinline)) uint32_t step(struct agent_thread *t,
+                                               struct agent_path_frame *leaf, uint64_t key)
+{
+    leaf->key = key;
+    leaf->node = is_shim(leaf->frame) ? leaf->parent : child(t, leaf->frame, key, leaf->parent);
+    return leaf->node;
 }
 
 uint32_t agent_stack_of_tstate(struct agent_thread *t, uint64_t tstate)
 {
-    const struct python_layout *l = &agent_python.layout;
-    if (!tstate || !agent_python.has_stacks)
+    if (AGENT_UNLIKELY(!tstate || !walk.has_stacks))
         return 0;
-    uint64_t top = l->tstate_cframe != PYTHON_NO_FIELD
-                       ? load(load(tstate + l->tstate_cframe) + l->cframe_frame)
-                       : load(tstate + l->tstate_frame);
-    struct walk w = {
-        .previous = l->frame_previous,
-        .code = l->frame_code,
-        .ip = l->frame_ip,
-        .owner = l->frame_owner,
-        .shim = l->frame_owner_shim,
-        .code_mask = ~(uint64_t)l->pointer_tag_mask,
-    };
-    if (l->ip != PYTHON_IP_POINTER)
-        return walk_changed(t, &w, top);
-    w.has_pointer = true;
-    if (l->frame_owner_shim == 255)
-        return walk_changed(t, &w, top);
-    w.has_shim = true;
-    return walk_changed(t, &w, top);
+    uint64_t top = load(tstate + walk.tstate);
+    if (walk.has_cframe)
+        top = load(top + walk.cframe);
+    if (AGENT_UNLIKELY(!walk.has_pointer))
+        return walk_indices(t, top);
+    struct agent_path_frame *e = t->leaf;
+    if (AGENT_LIKELY(t->code_epoch == agent_code_epoch) && e->frame == top && top) {
+        uint64_t key = key_of(true, top);
+        if (AGENT_LIKELY(is_unchanged(true, e + 1, previous_of(top))))
+            return key == e->key ? e->node : step(t, e, key);
+    }
+    return walk_pointers(t, top);
 }

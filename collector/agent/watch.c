@@ -26,7 +26,7 @@ AGENT_COLD bool agent_watch_add(uint64_t address, bool is_code)
             continue;
         uint32_t h = agent_watch_hash(address);
         atomic_fetch_add(&agent_process->watch_counts[h], 1);
-        atomic_fetch_or(&agent_process->watch_bits[h >> 3], (uint8_t)(1U << (h & 7)));
+        atomic_fetch_or(&agent_process->watch_bits[h / 64], UINT64_C(1) << h % 64);
         return true;
     }
     return false;
@@ -45,10 +45,10 @@ AGENT_COLD bool agent_watch_remove(uint64_t address, bool *is_code)
         atomic_store(slot, gone);
         uint32_t h = agent_watch_hash(address);
         if (atomic_fetch_sub(&agent_process->watch_counts[h], 1) == 1) {
-            atomic_fetch_and(&agent_process->watch_bits[h >> 3], (uint8_t) ~(1U << (h & 7)));
+            atomic_fetch_and(&agent_process->watch_bits[h / 64], ~(UINT64_C(1) << h % 64));
             /* Another thread may have added one of the same hash in between. */
             if (atomic_load(&agent_process->watch_counts[h]) != 0)
-                atomic_fetch_or(&agent_process->watch_bits[h >> 3], (uint8_t)(1U << (h & 7)));
+                atomic_fetch_or(&agent_process->watch_bits[h / 64], UINT64_C(1) << h % 64);
         }
         return true;
     }

@@ -80,7 +80,7 @@ static void note_tables(struct heap *h)
     uint64_t bytes = h->sites_cap * sizeof(*h->sites);
     for (size_t i = 0; i < h->active_len; i++) {
         const struct heap_process *p = h->processes[h->active[i]];
-        bytes += p->live.cap * sizeof(*p->live.slots);
+        bytes += p->live.bytes;
         for (size_t r = 0; r < p->rings_len; r++)
             bytes += p->rings[r]->nodes_cap * 3 * sizeof(uint32_t);
     }

@@ -333,7 +333,7 @@ class Sampled(unittest.TestCase):
 class MachineCode(unittest.TestCase):
     # What the agent asks of libc: nothing that allocates, locks or prints.
     ALLOWED = {
-        "__errno_location", "__tls_get_addr", "clock_gettime", "dlsym", "environ", "fstat", "getenv", "kill", "madvise",
+        "__errno_location", "__register_atfork", "__tls_get_addr", "clock_gettime", "dlsym", "environ", "fstat", "getenv", "kill", "madvise",
         "memcmp", "memcpy", "strncmp", "memmove", "memset", "pthread_key_create", "pthread_setspecific", "strcmp", "strlen", "syscall", "sysconf",
         "__cxa_finalize", "__gmon_start__", "_ITM_deregisterTMCloneTable", "_ITM_registerTMCloneTable",
     }
@@ -354,6 +354,7 @@ class MachineCode(unittest.TestCase):
             head = re.match(r"[0-9a-f]+ <([^>]+)>:", text)
             if head:
                 current = head.group(1)
+                calls[current] = calls[current]
             call = re.search(r"\b(?:call|jmp)\s+[0-9a-f]+ <([^>+]+)", text)
             if call and current:
                 calls[current].add(call.group(1))

@@ -19,6 +19,7 @@ struct agent_process *agent_process;
 static struct ring_control control;
 const struct ring_control *agent_control = &control;
 volatile uint64_t agent_code_epoch = 1;
+__thread int64_t agent_countdown;
 static uint8_t *area;
 static uint64_t area_used = RING_DEFINITION_UNIT;
 
@@ -72,7 +73,8 @@ static struct fake_text names[CODES];
 static struct fake_bytes lines;
 static struct fake_code codes[CODES];
 static struct fake_frame frames[FRAMES];
-static uint64_t tstate; /* holds the top frame's address */
+static struct fake_frame shims[3000]; /* on the C stack: never where frames are */
+static uint64_t tstate;               /* holds the top frame's address */
 static struct agent_thread *t;
 static struct ring_thread row;
 
@@ -117,9 +119,11 @@ static void setup(void)
     area = agent_map(AREA);
     agent_process = agent_map(sizeof(*agent_process));
     t = agent_map(sizeof(*t));
+    cr_assert(area && agent_process && t);
     t->ring.shared = &row;
     t->nodes = agent_map(NODES * sizeof(*t->nodes));
     t->nodes_max = NODES;
+    agent_stack_init();
     agent_stack_reset(t);
 }
 
@@ -139,6 +143,15 @@ static void place(struct fake_frame *f, const struct fake_frame *previous, int c
     f->code = address(&codes[code]);
     f->ip = f->code + ip;
     f->owner = 0;
+}
+
+/* A shim stands at the interpreter's own instruction. */
+static void place_shim(struct fake_frame *f, const struct fake_frame *previous)
+{
+    f->previous = previous ? address(previous) : 0;
+    f->code = 0;
+    f->ip = address(&code_type) + 2;
+    f->owner = 3;
 }
 
 /* The node's frames from the leaf down are the frames that are there. */
@@ -180,12 +193,14 @@ Test(agent, no_frames_are_the_empty_stack)
 Test(agent, shims_between_frames_do_not_show)
 {
     place(&frames[0], NULL, 0, 40);
-    place(&frames[1], &frames[0], 1, 50);
-    place(&frames[2], &frames[1], 2, 60);
-    place(&frames[3], &frames[2], 3, 70);
-    frames[1].owner = 3;
-    frames[3].owner = 4;
-    check_top(&frames[3]);
+    place_shim(&shims[0], &frames[0]);
+    place(&frames[1], &shims[0], 2, 60);
+    place_shim(&shims[1], &frames[1]);
+    check_top(&shims[1]);
+    cr_assert_eq(t->nodes_used, 2);
+    check_top(&frames[1]);
+    check_top(&shims[0]);
+    check_top(&shims[1]);
     cr_assert_eq(t->nodes_used, 2);
 }
 
@@ -200,51 +215,60 @@ Test(agent, an_ancestor_that_moved_on_under_the_same_leaf_is_noticed)
     check_top(&frames[2]);
 }
 
+static bool is_on(struct fake_frame *(*stack)[64], const size_t *depth, int code)
+{
+    for (int c = 0; c < 3; c++) {
+        for (size_t i = 0; i < depth[c]; i++) {
+            if (stack[c][i]->code == address(&codes[code]))
+                return true;
+        }
+    }
+    return false;
+}
+
 /* Calls, returns, steps, exchanges of whole chains, and code that comes and goes, 200,000 times. */
 Test(agent, whatever_happens_to_the_frames_the_node_is_their_stack)
 {
-    const struct fake_frame *tops[3] = {0};
+    static struct fake_frame *stack[3][64];
     size_t depth[3] = {0};
     int chain = 0;
     srand(5);
     for (int turn = 0; turn < 200000; turn++) {
-        struct fake_frame *base = &frames[chain * 1000];
+        struct fake_frame **at = stack[chain];
         size_t *d = &depth[chain];
         int what = rand() % 100;
         if (what < 40 && *d < 60) {
-            int code = rand() % CODES;
-            place(&base[*d], *d ? &base[*d - 1] : NULL, code, 32 + 2 * (uint64_t)(rand() % 6));
-            base[*d].owner = rand() % 12 == 0 ? 3 : 0;
-            ++*d;
+            bool as_shim = rand() % 12 == 0;
+            struct fake_frame *f = (as_shim ? shims : frames) + (size_t)chain * 1000 + *d;
+            const struct fake_frame *previous = *d ? at[*d - 1] : NULL;
+            if (as_shim)
+                place_shim(f, previous);
+            else
+                place(f, previous, rand() % CODES, 32 + 2 * (uint64_t)(rand() % 6));
+            at[(*d)++] = f;
         } else if (what < 75) {
             *d -= *d > 0 ? (size_t)rand() % (*d < 4 ? *d : 4) + (*d == 1) : 0;
         } else if (what < 95) {
-            if (*d > 0)
-                base[*d - 1].ip = base[*d - 1].code + 32 + 2 * (uint64_t)(rand() % 6);
+            if (*d > 0 && at[*d - 1]->code)
+                at[*d - 1]->ip = at[*d - 1]->code + 32 + 2 * (uint64_t)(rand() % 6);
         } else if (what < 98) {
             chain = rand() % 3; /* a coroutine, a greenlet */
         } else if (what == 98) {
-            size_t at = *d ? (size_t)rand() % *d : 0;
-            if (*d)
-                base[at].ip = base[at].code + 32 + 2 * (uint64_t)(rand() % 6);
+            struct fake_frame *f = *d ? at[(size_t)rand() % *d] : NULL;
+            if (f && f->code)
+                f->ip = f->code + 32 + 2 * (uint64_t)(rand() % 6);
         } else {
             /* A code object that is on no stack goes, and another comes to its address. */
             int code = rand() % CODES;
-            bool is_used = false;
-            for (int c = 0; c < 3; c++) {
-                for (size_t i = 0; i < depth[c]; i++)
-                    is_used = is_used || frames[c * 1000 + (int)i].code == address(&codes[code]);
-            }
             bool is_code;
-            if (!is_used && agent_is_watched(address(&codes[code])) &&
+            if (!is_on(stack, depth, code) && agent_is_watched(address(&codes[code])) &&
                 agent_watch_remove(address(&codes[code]), &is_code) && is_code) {
                 uint32_t before = t->nodes_used;
                 agent_code_freed(address(&codes[code]));
                 cr_assert_eq(before, t->nodes_used);
             }
         }
-        tops[chain] = depth[chain] ? &frames[chain * 1000 + (int)depth[chain] - 1] : NULL;
-        check_top(tops[chain]);
+        check_top(depth[chain] ? stack[chain][depth[chain] - 1] : NULL);
     }
     cr_assert_gt(t->nodes_used, 1000);
 }
@@ -313,7 +337,7 @@ Test(agent, a_watched_address_is_always_seen_and_a_removed_one_is_gone)
         if (is_watched[n])
             cr_assert(agent_watch_remove(UINT64_C(0x7f1234560000) + (uint64_t)n * 64, &is_code));
     }
-    for (int i = 0; i < AGENT_WATCH_BITS / 8; i++)
+    for (int i = 0; i < AGENT_WATCH_BITS / 64; i++)
         cr_assert_eq(atomic_load(&agent_process->watch_bits[i]), 0);
 }
 
@@ -326,11 +350,12 @@ Test(agent, distances_between_samples_are_exponential)
     int above = 0;
     control.mode = RING_SAMPLED;
     atomic_store(&control.every_bytes, 100000);
+    t->is_alive = 1;
     t->random = 12345;
     t->every = 100000;
     for (int i = 0; i < DRAWS; i++) {
         agent_draw(t);
-        double gap = (double)t->countdown;
+        double gap = (double)agent_countdown;
         cr_assert_geq(gap, 0);
         sum += gap;
         squares += gap * gap;
