@@ -11,8 +11,8 @@ static bool is_digit(char c)
     return c >= '0' && c <= '9';
 }
 
-/* Cython names a C function __pyx_pf_<length><part>...[_<number>]<name>, the parts being package,
- * module and class (Cython/Compiler/Naming.py, Symtab.py of 0.29 and 3.0): -> "module.Class.name".
+/* Cython names a C function __pyx_pf_<length><part>_...[<number>]<name>, the parts being package,
+ * module and class (Scope.__init__ in Cython/Compiler/Symtab.py, 0.29 to 3.1): "module.Class.name".
  */
 static bool put_cython(const char *symbol, struct buf *out)
 {
@@ -31,13 +31,12 @@ static bool put_cython(const char *symbol, struct buf *out)
     while (is_digit(*at)) {
         char *after;
         unsigned long len = strtoul(at, &after, 10);
-        if (len == 0 || len > (size_t)(end - after) || is_digit(*after))
+        if (len == 0 || len >= (size_t)(end - after) || after[len] != '_')
             break;
         buf_put(&name, after, len);
         buf_put_byte(&name, '.');
-        at = after + len;
+        at = after + len + 1;
     }
-    at += *at == '_';
     while (is_digit(*at)) /* which of the functions so named */
         at++;
     if (*at == '\0' || name.len == 0 || buf_status(&name) != STATUS_OK) {

@@ -48,7 +48,7 @@ struct image {
     struct image_text {
         char *data;
         size_t len;
-    } texts[3]; /* string tables; `name` counts on from one to the next */
+    } texts[4]; /* string tables; `name` counts on from one to the next */
     uint32_t texts_len;
 };
 
