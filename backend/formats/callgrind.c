@@ -32,6 +32,7 @@ struct callgrind {
     uint32_t row, callee_row;
     uint64_t calls;
     double total;
+    bool is_time; /* the first event counts nanoseconds */
 };
 
 static struct text key_of(struct text *line)
@@ -116,7 +117,10 @@ static const char *on_events(struct callgrind *r, struct text value)
         size_t len = name.len < sizeof(text) - 1 ? name.len : sizeof(text) - 1;
         memcpy(text, name.data, len);
         text[len] = 0;
-        fill_value_type(&r->fill, *set, text, "count");
+        /* What others call so, and what is written here: a time, not an event. */
+        r->is_time = r->is_time || (r->events == 0 && strcmp(text, "Nanoseconds") == 0);
+        bool is_ns = strcmp(text, "Nanoseconds") == 0;
+        fill_value_type(&r->fill, *set, is_ns ? "time" : text, is_ns ? "ns" : "count");
         r->events++;
     }
     if (r->events == 0)
@@ -410,6 +414,21 @@ static void add_totals(struct callgrind *r)
                                                  "shown as at most the whole run"));
 }
 
+/* A call graph's time is in seconds (profile-model.md). */
+static void to_seconds(struct callgrind *r)
+{
+    struct call_graph *g = &r->fill.profile->call_graph;
+    for (size_t i = 0; i < g->rows_len; i++) {
+        g->rows[i].self /= 1e9;
+        g->rows[i].total /= 1e9;
+    }
+    for (size_t i = 0; i < g->edges_len; i++) {
+        g->edges[i].self /= 1e9;
+        g->edges[i].total /= 1e9;
+    }
+    g->unit = fill_string(&r->fill, text_of("s"));
+}
+
 static enum status finish(struct callgrind *r, size_t lines)
 {
     struct profile *p = r->fill.profile;
@@ -421,6 +440,8 @@ static enum status finish(struct callgrind *r, size_t lines)
         return fill_bad(&r->fill, "line", lines, "the file ends behind calls=");
     p->call_graph.unit = p->sets[r->sets[0]].types[0].name;
     add_totals(r);
+    if (r->is_time)
+        to_seconds(r);
     return r->fill.failed;
 }
 
@@ -484,7 +505,10 @@ static int detect_callgrind(const uint8_t *head, size_t len, bool is_whole_file)
 static void put_name(struct buf *out, const struct profile *p, uint32_t string)
 {
     const char *s = strtab_text(&p->tables.strings, string);
-    for (size_t i = 0; i < strtab_len(&p->tables.strings, string); i++)
+    size_t len = strtab_len(&p->tables.strings, string);
+    if (len && strspn(s, " \t\r\n") == len) /* readers cut spaces off */
+        buf_put_text(out, "(unknown)");
+    for (size_t i = 0; i < len; i++)
         buf_put_byte(out, s[i] == '\n' || s[i] == '\r' ? ' ' : (uint8_t)s[i]);
 }
 
@@ -565,6 +589,16 @@ static enum status write_callgrind(const struct profile *p, struct buf *out, str
     st = write_rows(p, &g.graph, out, is_time ? 1e9 : 1);
     if (g.is_from_stacks)
         buf_put_text(lost, "callgrind: stacks are kept as callers only\n");
+    if (g.is_from_stacks && g.frameless != 0)
+        buf_printf(lost, "callgrind: samples without frames (%.9g %s)\n", g.frameless, g.unit);
+    bool is_whole = true;
+    for (size_t i = 0; i < g.graph.rows_len && !is_time; i++)
+        is_whole = is_whole && g.graph.rows[i].self == floor(g.graph.rows[i].self);
+    if (!is_whole)
+        buf_put_text(lost, "callgrind: fractions of a count\n");
+    if (g.graph.rows_len)
+        buf_put_text(lost, "callgrind: primitive calls and totals of functions: readers add up "
+                           "their own cost and their calls, recursion again and again\n");
     if (p->sets_len > 1 || (p->sets_len == 1 && p->sets[0].values_len > 1))
         buf_put_text(lost, "callgrind: only the first value\n");
     if (p->series_len || p->lines_len)

@@ -251,18 +251,30 @@ static void add_async(struct reader *r, const struct event *e)
 
 /* ---- counters: series ---- */
 
-static uint32_t counter_series(struct reader *r, uint32_t name, struct text key)
+/* "counter.key"; one of bytes goes by its own name. Each process counts for itself: those after the
+ * first have their pid behind the name. */
+static uint32_t counter_series(struct reader *r, const struct event *e, struct text key)
 {
-    char label[256];
-    struct text event = builder_text(&r->build, name);
-    int n = snprintf(label, sizeof(label), "%.*s.%.*s", (int)(event.len < 120 ? event.len : 120),
-                     event.data, (int)(key.len < 120 ? key.len : 120), key.data);
+    char label[320];
+    bool is_bytes = text_equal(key, "bytes");
+    struct text event = builder_text(&r->build, e->name);
+    int n = snprintf(label, sizeof(label), "%.*s%s%.*s", (int)(event.len < 120 ? event.len : 120),
+                     event.data, is_bytes ? "" : ".",
+                     is_bytes        ? 0
+                     : key.len < 120 ? (int)key.len
+                                     : 120,
+                     key.data);
     uint32_t id = builder_string(&r->build, (struct text){label, (size_t)n});
-    const uint32_t *known = map_find(&r->series_by_name, id);
+    uint64_t own = map_mix(map_pair(e->pid, id));
+    const uint32_t *known = map_find(&r->series_by_name, own);
     if (known)
         return *known;
-    uint32_t series = builder_series(&r->build, label, "count");
-    if (!map_put(&r->series_by_name, id, series))
+    struct text pid = builder_text(&r->build, e->pid);
+    if (map_find(&r->series_by_name, id))
+        snprintf(label + n, sizeof(label) - (size_t)n, " [%.*s]",
+                 (int)(pid.len < 40 ? pid.len : 40), pid.data);
+    uint32_t series = builder_series(&r->build, label, is_bytes ? "bytes" : "count");
+    if (!map_put(&r->series_by_name, own, series) || !map_put(&r->series_by_name, id, series))
         json_in_check(&r->json, STATUS_NO_MEMORY);
     return series;
 }
@@ -276,7 +288,7 @@ static void add_counters(struct reader *r, const struct event *e)
     if (json_in_peek(j) != JSON_OBJECT || !json_in_object(j))
         return;
     while (json_in_key(j, &key)) {
-        uint32_t series = counter_series(r, e->name, key);
+        uint32_t series = counter_series(r, e, key);
         if (json_in_peek(j) != JSON_NUMBER) {
             json_in_skip(j);
             continue;

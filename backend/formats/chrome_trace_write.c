@@ -7,6 +7,7 @@
 
 #include "backend/formats/write_view.h"
 #include "common/base/json_out.h"
+#include "common/base/map.h"
 
 struct writer {
     const struct profile *p;
@@ -15,6 +16,7 @@ struct writer {
     uint32_t *path, *open; /* frames of a sample, and those begun and not ended */
     size_t open_len;
     uint64_t pid, tid; /* of the thread being written */
+    uint64_t *tids;    /* of each thread: no two of a process share one */
 };
 
 static void put_string(struct writer *w, uint32_t string)
@@ -103,7 +105,7 @@ static int64_t ns_of_unit(const char *unit)
     static const struct {
         const char *name;
         int64_t ns;
-    } units[] = {{"ns", 1}, {"us", 1000}, {"ms", 1000000}, {"s", 1000000000}};
+    } units[] = {{"ns", 1}, {"count/1000", 1}, {"us", 1000}, {"ms", 1000000}, {"s", 1000000000}};
     for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
         if (strcmp(unit, units[i].name) == 0)
             return units[i].ns;
@@ -139,7 +141,31 @@ static void set_thread(struct writer *w, uint32_t thread)
     const struct tables *t = &w->p->tables;
     const struct model_thread *row = thread < t->threads_len ? &t->threads[thread] : NULL;
     w->pid = row && row->process < t->processes_len ? t->processes[row->process].pid : w->p->pid;
-    w->tid = row ? row->tid : 0;
+    w->tid = row ? w->tids[thread] : 0;
+}
+
+/* A track is told by pid and tid: threads that share both (or have none) would be shuffled into
+ * one, so the later ones get a number that nobody has. */
+static enum status choose_tids(struct writer *w)
+{
+    enum { FIRST_MADE_UP = 1 << 30 };
+    const struct tables *t = &w->p->tables;
+    struct map taken;
+    map_init(&taken);
+    uint64_t next = FIRST_MADE_UP;
+    w->tids = calloc(t->threads_len + 1, sizeof(*w->tids));
+    enum status st = w->tids ? STATUS_OK : STATUS_NO_MEMORY;
+    for (size_t i = 0; i < t->threads_len && st == STATUS_OK; i++) {
+        uint32_t process = t->threads[i].process;
+        uint64_t pid = process < t->processes_len ? t->processes[process].pid : w->p->pid;
+        w->tids[i] = t->threads[i].tid;
+        while (map_find(&taken, map_mix(pid) + w->tids[i]))
+            w->tids[i] = next++;
+        if (!map_put(&taken, map_mix(pid) + w->tids[i], (uint32_t)i))
+            st = STATUS_NO_MEMORY;
+    }
+    map_deinit(&taken);
+    return st;
 }
 
 static void put_name(struct writer *w, const char *kind, uint32_t name)
@@ -251,6 +277,18 @@ static void list_lost(const struct write_view *v, const struct profile *p, struc
                          KEEPS_TIMES | KEEPS_THREADS | KEEPS_SERIES | KEEPS_SPANS, lost);
     if (v->profile->sets_len == 0)
         return;
+    size_t frameless = 0;
+    size_t negative = 0;
+    const struct sample_set *first = &v->profile->sets[0];
+    for (size_t i = 0; i < first->len; i++) {
+        int64_t value = sample_value(first, 0, i);
+        frameless += sample_stack(first, i) == 0 && value != 0;
+        negative += value < 0;
+    }
+    if (negative)
+        buf_printf(lost, "chrome-trace: %zu samples below zero\n", negative);
+    if (frameless)
+        buf_printf(lost, "chrome-trace: %zu samples without frames\n", frameless);
     const char *unit = strtab_text(&v->profile->tables.strings, v->profile->sets[0].types[0].unit);
     if (ns_of_unit(unit) == 1000 && strcmp(unit, "us") != 0)
         buf_printf(lost, "chrome-trace: the unit (%s): one is written as one microsecond\n", unit);
@@ -270,7 +308,9 @@ enum status chrome_trace_write(const struct profile *p, struct buf *out, struct 
     w.path = malloc(TABLES_MAX_DEPTH * sizeof(*w.path));
     w.open = malloc(TABLES_MAX_DEPTH * sizeof(*w.open));
     json_out_init(&w.json, out);
-    st = w.path && w.open ? put_all(&w, p) : STATUS_NO_MEMORY;
+    st = w.path && w.open ? choose_tids(&w) : STATUS_NO_MEMORY;
+    if (st == STATUS_OK)
+        st = put_all(&w, p);
     if (st == STATUS_OK)
         st = buf_status(out);
     if (st != STATUS_OK)
@@ -278,6 +318,7 @@ enum status chrome_trace_write(const struct profile *p, struct buf *out, struct 
     else
         list_lost(&view, p, lost);
     free(w.order);
+    free(w.tids);
     free(w.path);
     free(w.open);
     write_view_deinit(&view);

@@ -31,6 +31,18 @@ static bool looks_like_number(struct text t)
     return has_digit && t.data[0] != 'e' && t.data[0] != 'E';
 }
 
+/* "name (file:12)": a stack of one frame, as folded_write.c and py-spy have it. */
+static bool ends_in_place(struct text stack)
+{
+    size_t at = stack.len;
+    if (at < 2 || stack.data[--at] != ')')
+        return false;
+    size_t digits = at;
+    while (at > 0 && stack.data[at - 1] >= '0' && stack.data[at - 1] <= '9')
+        at--;
+    return at < digits && at > 0 && stack.data[at - 1] == ':' && memmem(stack.data, at, " (", 2);
+}
+
 /* A line of prose may end in a number too: without a ';' only a single word is a sure stack. */
 static enum line_kind split_line(struct text line, struct stack_line *out)
 {
@@ -47,6 +59,8 @@ static enum line_kind split_line(struct text line, struct stack_line *out)
         return LINE_BAD;
     out->stack = (struct text){line.data, at - 1};
     if (memchr(line.data, ';', at - 1))
+        return LINE_GOOD;
+    if (ends_in_place(out->stack))
         return LINE_GOOD;
     return memchr(line.data, ' ', at - 1) ? LINE_WEAK : LINE_GOOD;
 }
@@ -178,7 +192,9 @@ static enum status read_lines(struct collapsed *r, const struct format_input *in
         }
         uint32_t thread = 0;
         uint32_t stack = 0;
-        enum status st = folded_frames_stack(&r->frames, parts.stack, &thread, &stack);
+        enum status st = STATUS_OK;
+        if (parts.stack.len) /* else samples without frames */
+            st = folded_frames_stack(&r->frames, parts.stack, &thread, &stack);
         if (st == STATUS_TOO_LARGE)
             return error_set(r->fill.err, st, "line %zu: the stack is deeper than %d frames",
                              lines.number, TABLES_MAX_DEPTH);

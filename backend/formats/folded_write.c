@@ -21,7 +21,10 @@ static void put_name(struct buf *out, const struct profile *p, uint32_t string)
 static void put_frame(struct buf *out, const struct profile *p, const struct wire_frame *frame)
 {
     const struct wire_function *f = &p->tables.functions[frame->function];
-    put_name(out, p, f->name);
+    if (strtab_len(&p->tables.strings, f->name))
+        put_name(out, p, f->name);
+    else
+        buf_put_text(out, "(unknown)"); /* an empty name would be no frame at all */
     if (f->file == 0 || f->kind == WIRE_BUILTIN)
         return;
     buf_put_text(out, " (");
@@ -45,7 +48,9 @@ static void put_stack(struct buf *out, const struct profile *p, struct path *pat
     }
 }
 
-static enum status write_stacks(const struct profile *p, struct buf *out, struct path *path)
+/* Samples that name no function are a line with a count only. `*negative`: stacks whose sum is. */
+static enum status write_stacks(const struct profile *p, struct buf *out, struct path *path,
+                                size_t *negative)
 {
     const struct sample_set *set = &p->sets[0];
     int64_t *sum = calloc(p->tables.stacks_len, sizeof(*sum));
@@ -58,7 +63,9 @@ static enum status write_stacks(const struct profile *p, struct buf *out, struct
         if (__builtin_add_overflow(*to, value, to))
             st = STATUS_TOO_LARGE;
     }
-    for (uint32_t i = 1; st == STATUS_OK && i < p->tables.stacks_len; i++) {
+    for (uint32_t i = 0; st == STATUS_OK && i < p->tables.stacks_len; i++) {
+        if (sum[i] <= 0)
+            *negative += sum[i] < 0;
         if (sum[i] <= 0)
             continue;
         put_stack(out, p, path, i);
@@ -124,13 +131,19 @@ static void list_losses(const struct profile *p, struct buf *lost)
 enum status folded_write(const struct profile *p, struct buf *out, struct buf *lost,
                          struct error *err)
 {
+    if (p->sets_len == 0 && p->call_graph.rows_len == 0)
+        return error_set(err, STATUS_UNSUPPORTED,
+                         "collapsed holds stacks, and this profile has none");
     struct path *path = malloc(sizeof(*path));
+    size_t negative = 0;
     enum status st = STATUS_NO_MEMORY;
     if (path)
-        st = p->sets_len ? write_stacks(p, out, path) : write_graph(p, out);
+        st = p->sets_len ? write_stacks(p, out, path, &negative) : write_graph(p, out);
     free(path);
     if (st != STATUS_OK)
         return error_set(err, st, "collapsed stacks could not be written (%s)", status_name(st));
+    if (negative)
+        buf_printf(lost, "collapsed: %zu stacks whose sum is below zero\n", negative);
     list_losses(p, lost);
     return STATUS_OK;
 }

@@ -125,7 +125,8 @@ static enum status load_unpacked(const struct unpacked *u, const char *name,
                                  const struct format_options *options, struct profile **out,
                                  struct error *err)
 {
-    struct format_input in = {.data = u->data, .len = u->len, .name = name};
+    static const uint8_t nothing[1];
+    struct format_input in = {.data = u->data ? u->data : nothing, .len = u->len, .name = name};
     uint8_t *utf8 = NULL;
     enum status st = text_from_utf16(&in, &utf8, err);
     if (st == STATUS_OK) {

@@ -15,7 +15,7 @@ struct adder {
     uint32_t *edge_seen;
     size_t edge_seen_cap;
     struct map edges;
-    double scale;
+    double scale, frameless;
 };
 
 static enum status row_for(struct adder *a, uint32_t function, uint32_t *row)
@@ -100,6 +100,7 @@ static enum status add_set(struct adder *a, const struct sample_set *set, double
         amount[stack] += (double)value * a->scale;
         count[stack]++;
     }
+    a->frameless = amount[0];
     enum status st = STATUS_OK;
     for (size_t i = 1; st == STATUS_OK && i < a->p->tables.stacks_len; i++) {
         if (count[i])
@@ -118,6 +119,10 @@ static void unit_of(const struct profile *p, const struct sample_set *set, doubl
     } times[] = {{"ns", 1e-9}, {"us", 1e-6}, {"ms", 1e-3}, {"s", 1}};
     *scale = 1;
     *unit = is;
+    if (strcmp(is, "count/1000") == 0) { /* fractions of a folded file */
+        *scale = 1e-3;
+        *unit = "count";
+    }
     for (size_t i = 0; i < sizeof(times) / sizeof(times[0]); i++) {
         if (strcmp(is, times[i].unit) == 0) {
             *scale = times[i].scale;
@@ -138,6 +143,7 @@ static enum status from_stacks(const struct profile *p, struct graph *out)
     enum status st = STATUS_NO_MEMORY;
     if (a.row_of && amount && count)
         st = add_set(&a, set, amount, count);
+    out->frameless = a.frameless;
     free(count);
     free(amount);
     free(a.row_of);

@@ -253,7 +253,7 @@ static void put_series(struct buf *out, const struct profile *p, const struct se
 static bool is_rss(const struct profile *p, const struct series *s)
 {
     return strcmp(strtab_text(&p->tables.strings, s->unit), "bytes") == 0 &&
-           strcmp(strtab_text(&p->tables.strings, s->name), "rss") == 0;
+           strcmp(strtab_text(&p->tables.strings, s->name), "rss") == 0 && s->len > 0;
 }
 
 static enum status write_mprof(const struct profile *p, struct buf *out, struct buf *lost,

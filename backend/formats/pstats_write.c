@@ -141,6 +141,8 @@ static void list_losses(const struct profile *p, const struct graph *g, struct b
 {
     if (g->is_from_stacks)
         buf_put_text(lost, "pstats: stacks are kept as callers only; calls are samples\n");
+    if (g->frameless != 0)
+        buf_printf(lost, "pstats: samples without frames (%.9g %s)\n", g->frameless, g->unit);
     if (strcmp(g->unit, "s") != 0)
         buf_printf(lost, "pstats: readers will show %s as seconds\n", g->unit);
     if (p->sets_len > 1 || (p->sets_len == 1 && p->sets[0].values_len > 1))

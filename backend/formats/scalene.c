@@ -430,7 +430,8 @@ static enum status scalene_read(const struct format_input *in, const struct form
         read_memory_stacks(r);
     if (r->samples && !json_in_status(j))
         read_samples(r);
-    out->duration_ns = (uint64_t)(r->elapsed_s * 1e9);
+    /* What no run can have lasted says nothing. */
+    out->duration_ns = r->elapsed_s > 0 && r->elapsed_s < 9e9 ? (uint64_t)(r->elapsed_s * 1e9) : 0;
     enum status st = json_in_status(j);
     json_in_deinit(j);
     buf_deinit(&r->source);

@@ -193,6 +193,16 @@ static enum status put_all(struct writer *w)
     return st;
 }
 
+/* One without a name is told by its number, and then all are: a reader takes the two for values. */
+static bool are_threads_named(const struct profile *p)
+{
+    for (size_t i = 0; i < p->tables.threads_len; i++) {
+        if (!p->tables.threads[i].name)
+            return false;
+    }
+    return true;
+}
+
 enum status speedscope_write(const struct profile *p, struct buf *out, struct buf *lost,
                              struct error *err)
 {
@@ -201,7 +211,8 @@ enum status speedscope_write(const struct profile *p, struct buf *out, struct bu
     if (st != STATUS_OK)
         return st;
     struct writer w = {.p = view.profile};
-    w.is_single = view.profile->sets_len == 1 && view.profile->sets[0].values_len == 1;
+    w.is_single = view.profile->sets_len == 1 && view.profile->sets[0].values_len == 1 &&
+                  are_threads_named(view.profile);
     w.path = malloc(TABLES_MAX_DEPTH * sizeof(*w.path));
     json_out_init(&w.json, out);
     st = w.path ? put_all(&w) : STATUS_NO_MEMORY;
