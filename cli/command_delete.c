@@ -1,6 +1,7 @@
 /* heliograph delete: remove stored profiles. */
 
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "cli/commands.h"
 #include "cli/http_client.h"
@@ -16,7 +17,8 @@ static enum status delete_through(const char *server, const char *id, struct err
     buf_printf(&url, "%s/api/v1/profiles/", server);
     http_put_escaped(&url, id);
     buf_put_byte(&url, '\0');
-    struct http_request request = {.method = "DELETE", .url = (const char *)url.data};
+    struct http_request request = {
+        .method = "DELETE", .url = (const char *)url.data, .token = getenv("HELIOGRAPH_TOKEN")};
     enum status st = http_call(&answer, &request, err);
     if (st == STATUS_OK)
         buf_deinit(&answer);

@@ -136,6 +136,11 @@ static enum status start(struct serving *s, const struct args *args, struct erro
     options.max_viewers = (uint32_t)viewers;
     if (st == STATUS_OK)
         st = read_token(args, s->token, sizeof(s->token), err);
+    double uploads = 0;
+    if (st == STATUS_OK)
+        st = args_number(args, "upload-rate", 1, 1e6, &uploads, err);
+    options.uploads_per_minute = (uint32_t)uploads;
+    options.trust_proxy = args_text(args, "trust-proxy");
     if (st == STATUS_OK)
         st = read_library_options(args, &store, err);
     if (st == STATUS_OK)
@@ -239,6 +244,9 @@ static const struct option_row options[] = {
     {"store", 0, "PATH", "the store", "$XDG_DATA_HOME/heliograph/heliograph.db", NULL},
     {"token-file", 0, "F", "file (mode 600) with the token that clients need", NULL, NULL},
     {"allow-host", 0, "H,H", "more names this server is reached by", NULL, NULL},
+    {"trust-proxy", 0, "ADDRESS", "a reverse proxy there may say who asks (X-Forwarded-*)", NULL,
+     NULL},
+    {"upload-rate", 0, "N", "uploads a minute taken from one address", "600", NULL},
     {"max-upload", 0, "SIZE", "largest upload", "256MiB", NULL},
     {"max-collectors", 0, "N", "programs watched at the same time", "64", NULL},
     {"max-viewers", 0, "N", "pages that follow live at the same time", "128", NULL},

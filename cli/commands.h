@@ -14,6 +14,8 @@ extern const struct command command_list;
 extern const struct command command_export;
 extern const struct command command_delete;
 extern const struct command command_control;
+extern const struct command command_share;
+extern const struct command command_token;
 extern const struct command command_diff;
 extern const struct command command_dump;
 extern const struct command command_top;

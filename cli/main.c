@@ -11,10 +11,24 @@
 #include "common/base/log.h"
 
 static const struct command *const commands[] = {
-    &command_run,    &command_attach,  &command_serve,   &command_open,
-    &command_upload, &command_report,  &command_convert, &command_list,
-    &command_export, &command_delete,  &command_dump,    &command_top,
-    &command_diff,   &command_control, &command_doctor,  NULL,
+    &command_run,
+    &command_attach,
+    &command_serve,
+    &command_open,
+    &command_upload,
+    &command_report,
+    &command_convert,
+    &command_list,
+    &command_export,
+    &command_delete,
+    &command_dump,
+    &command_top,
+    &command_diff,
+    &command_share,
+    &command_token,
+    &command_control,
+    &command_doctor,
+    NULL,
 };
 
 static int print_buf(struct buf *b)

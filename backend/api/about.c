@@ -13,6 +13,15 @@
 
 /* ---- page ---- */
 
+static void refuse_token(struct http_request *r, int code)
+{
+    struct error err;
+    error_set(&err, code == 429 ? STATUS_BUSY : STATUS_DENIED,
+              code == 429 ? "too many wrong tokens from this address"
+                          : "that is not this server's token");
+    http_fail_as(r, code, &err, NULL);
+}
+
 /* A link with ?token= lets the browser in and is cleaned at once: the token must not stay in the
  * address, the history or a Referer. */
 void api_page(struct http_request *r, void *ctx)
@@ -20,13 +29,11 @@ void api_page(struct http_request *r, void *ctx)
     (void)ctx;
     const char *token = http_query(r, "token");
     if (token) {
-        if (http_log_in(r, token)) {
+        int code = http_log_in(r, token);
+        if (code == 200)
             http_redirect(r, http_path(r));
-            return;
-        }
-        struct error err;
-        error_set(&err, STATUS_DENIED, "that is not this server's token");
-        http_fail_as(r, 401, &err, NULL);
+        else
+            refuse_token(r, code);
         return;
     }
     http_reply_asset(r, "/index.html");
@@ -51,14 +58,12 @@ void api_session(struct http_request *r, void *ctx)
     }
     cJSON *json = cJSON_ParseWithLength((const char *)data, len);
     const cJSON *token = cJSON_GetObjectItemCaseSensitive(json, "token");
-    bool is_in = cJSON_IsString(token) && http_log_in(r, token->valuestring);
+    int code = cJSON_IsString(token) ? http_log_in(r, token->valuestring) : 401;
     cJSON_Delete(json);
-    if (is_in) {
+    if (code == 200)
         http_reply(r, 204, NULL, NULL, 0);
-        return;
-    }
-    error_set(&err, STATUS_DENIED, "that is not this server's token");
-    http_fail_as(r, 401, &err, NULL);
+    else
+        refuse_token(r, code);
 }
 
 /* ---- health ---- */

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "backend/api/inside.h"
+#include "backend/store/access.h"
 #include "common/base/clock.h"
 #include "common/base/ident.h"
 
@@ -13,26 +14,33 @@ enum { FIRST_PORT = 7700, DEFAULT_VIEWERS = 128, DEFAULT_COLLECTORS = 64 };
 
 static const struct http_route routes[] = {
     {"GET", "/api/v1/profiles", HTTP_READ, HTTP_NO_BODY, api_list, NULL},
-    {"POST", "/api/v1/profiles", HTTP_WRITE, HTTP_BYTES_BODY, api_upload, NULL},
-    {"GET", PROFILE, HTTP_READ, HTTP_NO_BODY, api_get, NULL},
+    {"POST", "/api/v1/profiles", HTTP_SEND, HTTP_UPLOAD_BODY, api_upload, NULL},
+    {"GET", PROFILE, HTTP_PROFILE, HTTP_NO_BODY, api_get, NULL},
     {"PATCH", PROFILE, HTTP_WRITE, HTTP_JSON_BODY, api_patch, NULL},
     {"DELETE", PROFILE, HTTP_WRITE, HTTP_NO_BODY, api_delete, NULL},
-    {"GET", PROFILE "/flame", HTTP_READ, HTTP_NO_BODY, api_ask, NULL},
-    {"GET", PROFILE "/table", HTTP_READ, HTTP_NO_BODY, api_ask, NULL},
-    {"GET", PROFILE "/callers", HTTP_READ, HTTP_NO_BODY, api_ask, NULL},
-    {"GET", PROFILE "/lines", HTTP_READ, HTTP_NO_BODY, api_ask, NULL},
-    {"GET", PROFILE "/source", HTTP_READ, HTTP_NO_BODY, api_ask, NULL},
-    {"GET", PROFILE "/series", HTTP_READ, HTTP_NO_BODY, api_ask, NULL},
-    {"GET", PROFILE "/spans", HTTP_READ, HTTP_NO_BODY, api_ask, NULL},
-    {"GET", PROFILE "/activity", HTTP_READ, HTTP_NO_BODY, api_ask, NULL},
-    {"GET", PROFILE "/memory", HTTP_READ, HTTP_NO_BODY, api_ask, NULL},
-    {"GET", PROFILE "/leaks", HTTP_READ, HTTP_NO_BODY, api_ask, NULL},
-    {"GET", PROFILE "/stats", HTTP_READ, HTTP_NO_BODY, api_ask, NULL},
-    {"GET", PROFILE "/export", HTTP_READ, HTTP_NO_BODY, api_export, NULL},
+    {"GET", PROFILE "/flame", HTTP_PROFILE, HTTP_NO_BODY, api_ask, NULL},
+    {"GET", PROFILE "/table", HTTP_PROFILE, HTTP_NO_BODY, api_ask, NULL},
+    {"GET", PROFILE "/callers", HTTP_PROFILE, HTTP_NO_BODY, api_ask, NULL},
+    {"GET", PROFILE "/lines", HTTP_PROFILE, HTTP_NO_BODY, api_ask, NULL},
+    {"GET", PROFILE "/source", HTTP_PROFILE, HTTP_NO_BODY, api_ask, NULL},
+    {"GET", PROFILE "/series", HTTP_PROFILE, HTTP_NO_BODY, api_ask, NULL},
+    {"GET", PROFILE "/spans", HTTP_PROFILE, HTTP_NO_BODY, api_ask, NULL},
+    {"GET", PROFILE "/activity", HTTP_PROFILE, HTTP_NO_BODY, api_ask, NULL},
+    {"GET", PROFILE "/memory", HTTP_PROFILE, HTTP_NO_BODY, api_ask, NULL},
+    {"GET", PROFILE "/leaks", HTTP_PROFILE, HTTP_NO_BODY, api_ask, NULL},
+    {"GET", PROFILE "/stats", HTTP_PROFILE, HTTP_NO_BODY, api_ask, NULL},
+    {"GET", PROFILE "/export", HTTP_PROFILE, HTTP_NO_BODY, api_export, NULL},
     {"POST", PROFILE "/control", HTTP_WRITE, HTTP_JSON_BODY, api_control, NULL},
+    {"POST", PROFILE "/shares", HTTP_WRITE, HTTP_JSON_BODY, api_share_add, NULL},
+    {"GET", "/api/v1/shares", HTTP_WRITE, HTTP_NO_BODY, api_share_list, NULL},
+    {"DELETE", "/api/v1/shares/{}", HTTP_WRITE, HTTP_NO_BODY, api_share_revoke, NULL},
+    {"GET", "/api/v1/share", HTTP_SHARED, HTTP_NO_BODY, api_share_get, NULL},
+    {"POST", "/api/v1/tokens", HTTP_WRITE, HTTP_JSON_BODY, api_token_add, NULL},
+    {"GET", "/api/v1/tokens", HTTP_WRITE, HTTP_NO_BODY, api_token_list, NULL},
+    {"DELETE", "/api/v1/tokens/{}", HTTP_WRITE, HTTP_NO_BODY, api_token_revoke, NULL},
     {"GET", "/api/v1/diff", HTTP_READ, HTTP_NO_BODY, api_diff, NULL},
     {"GET", "/api/v1/diff/flame", HTTP_READ, HTTP_NO_BODY, api_diff_flame, NULL},
-    {"WS", "/api/v1/live/{}", HTTP_READ, HTTP_NO_BODY, NULL, &api_live_socket},
+    {"WS", "/api/v1/live/{}", HTTP_PROFILE, HTTP_NO_BODY, NULL, &api_live_socket},
     {"WS", "/api/v1/collect", HTTP_COLLECT, HTTP_NO_BODY, NULL, &api_collect_socket},
     {"POST", "/api/v1/session", HTTP_PUBLIC, HTTP_JSON_BODY, api_session, NULL},
     {"GET", "/healthz", HTTP_PUBLIC, HTTP_NO_BODY, api_health, NULL},
@@ -43,6 +51,7 @@ static const struct http_route routes[] = {
     {"GET", "/", HTTP_PUBLIC, HTTP_NO_BODY, api_page, NULL},
     {"GET", "/p/{}", HTTP_PUBLIC, HTTP_NO_BODY, api_page, NULL},
     {"GET", "/d/{}", HTTP_PUBLIC, HTTP_NO_BODY, api_page, NULL},
+    {"GET", "/s/{}", HTTP_PUBLIC, HTTP_NO_BODY, api_share_page, NULL},
     {"GET", "/assets/{*}", HTTP_PUBLIC, HTTP_NO_BODY, api_asset, NULL},
     {"GET", "/{}", HTTP_PUBLIC, HTTP_NO_BODY, api_asset, NULL}, /* icon, manifest */
     {0},
@@ -50,8 +59,12 @@ static const struct http_route routes[] = {
 
 static bool may_collect(void *ctx, const char *token, size_t len)
 {
-    const struct api_server *s = ctx;
-    return !s->token || ident_equal_secret(token, len, s->token, strlen(s->token));
+    struct api_server *s = ctx;
+    enum library_scope scope;
+    if (!s->token || ident_equal_secret(token, len, s->token, strlen(s->token)))
+        return true;
+    return len > 0 && library_token_find(s->library, token, len, &scope, NULL) == STATUS_OK &&
+           scope != LIBRARY_SCOPE_READ;
 }
 
 static char *copy_or(const char *text, const char *otherwise)
@@ -106,6 +119,9 @@ static enum status serve(struct api_server *s, const struct api_options *o, stru
         .max_sockets = viewers + collectors,
         .routes = routes,
         .ctx = s,
+        .judge = api_judge,
+        .trust_proxy = o->trust_proxy,
+        .uploads_per_minute = o->uploads_per_minute,
     };
     if (!o->listen)
         return http_server_start_free(&s->http, &http, "127.0.0.1", FIRST_PORT, s->url, err);

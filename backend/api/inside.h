@@ -8,6 +8,7 @@
 #include "backend/http/request.h"
 #include "backend/http/server.h"
 #include "backend/ingest/ingest.h"
+#include "backend/model/redact.h"
 #include "backend/query/ask.h"
 #include "backend/query/cache.h"
 #include "backend/query/filter.h"
@@ -61,12 +62,16 @@ struct api_question {
     struct api_cache *cache;
     struct library_hold hold;
     struct query_filter filter;
+    struct redacted redacted; /* what hold.profile is then, for a redacted share */
+    bool is_redacted;
 };
 /* Reads the filter, takes cache and profile; false when the request is answered (an error, or
  * 304). */
 bool api_question_begin(struct api_question *q, struct http_request *r, void *ctx);
 void api_question_end(struct api_question *q);
 struct query_cache *api_question_cache(struct api_question *q);
+/* One sentence about the profile as this question may see it. */
+enum status api_question_summary(struct api_question *q, struct buf *out);
 /* Sends `body` as JSON, or what failed; frees the body. */
 void api_question_reply(struct api_question *q, enum status st, struct buf *body,
                         const struct error *err);
@@ -78,6 +83,8 @@ enum status api_param_u64(struct http_request *r, const char *name, uint64_t max
 void api_put_raw(struct json_out *j, const char *key, const char *text);
 /* The request's parameters for ask.h; profile and filter are the caller's to set. */
 struct ask api_ask_params(struct http_request *r);
+/* The body as a JSON object (cJSON_Delete it), or NULL when the request is answered. */
+struct cJSON *api_read_json(struct http_request *r);
 /* 404 for what cannot be an id. */
 bool api_check_id(struct http_request *r, const char *id);
 
@@ -93,6 +100,17 @@ void api_export(struct http_request *r, void *ctx);
 void api_diff(struct http_request *r, void *ctx);
 void api_diff_flame(struct http_request *r, void *ctx);
 void api_control(struct http_request *r, void *ctx);
+
+/* shares.c */
+bool api_judge(void *ctx, const char *secret, size_t len, bool is_share, struct http_grant *out);
+void api_share_add(struct http_request *r, void *ctx);
+void api_share_list(struct http_request *r, void *ctx);
+void api_share_revoke(struct http_request *r, void *ctx);
+void api_share_get(struct http_request *r, void *ctx);
+void api_share_page(struct http_request *r, void *ctx);
+void api_token_add(struct http_request *r, void *ctx);
+void api_token_list(struct http_request *r, void *ctx);
+void api_token_revoke(struct http_request *r, void *ctx);
 
 void api_page(struct http_request *r, void *ctx);
 void api_asset(struct http_request *r, void *ctx);

@@ -2,10 +2,13 @@
  * for it. Nobody pushes: a viewer that stops reading holds up only itself. */
 
 #include <cjson/cJSON.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "backend/api/inside.h"
+#include "backend/query/summary.h"
+#include "backend/store/access.h"
 #include "common/base/clock.h"
 #include "common/base/ident.h"
 
@@ -18,6 +21,8 @@ enum {
 struct viewer {
     struct api_server *s;
     char id[IDENT_CHARS + 1];
+    char share[IDENT_TOKEN_CHARS + 1]; /* of the link it came by, looked at again each time */
+    bool is_redacted;
     uint64_t sent_ns;
 };
 
@@ -37,6 +42,9 @@ static enum status open_viewer(struct http_request *r, void *ctx, void **state, 
         return error_set(err, STATUS_NO_MEMORY, "no memory for a viewer");
     v->s = s;
     memcpy(v->id, id, sizeof(v->id));
+    if (http_share(r))
+        snprintf(v->share, sizeof(v->share), "%s", http_share(r));
+    v->is_redacted = http_granted(r)->is_redacted;
     atomic_fetch_add(&s->viewers, 1);
     *state = v;
     return STATUS_OK;
@@ -83,6 +91,18 @@ static enum status wait_for(struct viewer *v, uint64_t next, struct error *err)
     return STATUS_OK;
 }
 
+/* A revoked or expired link ends also for those who are watching. */
+static enum status check_share(struct viewer *v, struct error *err)
+{
+    struct library_share share;
+    if (!v->share[0])
+        return STATUS_OK;
+    enum status st = library_share_find(v->s->library, v->share, strlen(v->share), &share, err);
+    if (st == STATUS_OK)
+        library_share_deinit(&share);
+    return st;
+}
+
 static const struct series *find_series(const struct profile *p, const char *name)
 {
     for (size_t i = 0; i < p->series_len; i++) {
@@ -105,8 +125,9 @@ static void put_counters(struct json_out *j, const struct profile *p)
     json_out_end(j);
 }
 
+/* The counters' names are the only texts here beside the sentence. */
 static enum status write_news(struct api_cache *cache, const struct library_hold *hold,
-                              struct buf *out)
+                              bool is_redacted, struct buf *out)
 {
     const struct profile *p = hold->profile;
     struct buf summary;
@@ -115,7 +136,8 @@ static enum status write_news(struct api_cache *cache, const struct library_hold
     for (size_t i = 0; i < p->sets_len; i++)
         samples += p->sets[i].len;
     buf_init(&summary, 0);
-    enum status st = api_summary(cache, hold, &summary);
+    enum status st = is_redacted ? summary_write(p, cache ? cache->query : NULL, &summary)
+                                 : api_summary(cache, hold, &summary);
     json_out_init(&j, out);
     json_out_object(&j);
     json_out_key(&j, "rev");
@@ -142,6 +164,22 @@ static enum status write_news(struct api_cache *cache, const struct library_hold
     return st == STATUS_OK ? buf_status(out) : st;
 }
 
+static enum status tell(struct viewer *v, struct api_cache *cache, const struct library_hold *hold,
+                        struct buf *out)
+{
+    if (!v->is_redacted)
+        return write_news(cache, hold, false, out);
+    struct redacted redacted;
+    struct library_hold shown = *hold;
+    enum status st = redact_profile(&redacted, hold->profile);
+    if (st != STATUS_OK)
+        return st;
+    shown.profile = &redacted.profile;
+    st = write_news(cache, &shown, true, out);
+    redacted_free(&redacted);
+    return st;
+}
+
 static bool take_message(struct http_socket_io *io, void *state, const uint8_t *data, size_t len)
 {
     struct viewer *v = state;
@@ -152,6 +190,8 @@ static bool take_message(struct http_socket_io *io, void *state, const uint8_t *
         return false;
     }
     enum status st = wait_for(v, next, &err);
+    if (st == STATUS_OK)
+        st = check_share(v, &err);
     struct buf news;
     buf_init(&news, 0);
     if (st == STATUS_OK) {
@@ -159,7 +199,7 @@ static bool take_message(struct http_socket_io *io, void *state, const uint8_t *
         struct api_cache *cache = api_cache_take(v->s, v->id);
         st = library_hold(v->s->library, v->id, &hold, &err);
         if (st == STATUS_OK) {
-            st = write_news(cache, &hold, &news);
+            st = tell(v, cache, &hold, &news);
             library_release(v->s->library, &hold);
         }
         api_cache_give(v->s, cache);

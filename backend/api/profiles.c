@@ -3,6 +3,7 @@
 #include <cjson/cJSON.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "backend/api/inside.h"
 #include "backend/formats/format.h"
@@ -116,13 +117,13 @@ static enum status write_one(struct api_question *q, const struct library_row *r
 {
     struct buf summary;
     buf_init(&summary, 0);
-    enum status st = api_summary(q->cache, &q->hold, &summary);
+    enum status st = api_question_summary(q, &summary);
     struct about a = {.id = q->id,
-                      .name = row->name,
+                      .name = q->is_redacted ? "Shared profile" : row->name,
                       .state = library_state_name(q->hold.state),
                       .revision = q->hold.revision,
                       .created_unix_ms = row->created_unix_ms,
-                      .tags = row->tags,
+                      .tags = q->is_redacted ? "{}" : row->tags,
                       .summary = (const char *)summary.data,
                       .summary_len = summary.len};
     if (st == STATUS_OK)
@@ -183,18 +184,22 @@ void api_get(struct http_request *r, void *ctx)
 
 /* ---- changes ---- */
 
-static cJSON *read_json(struct http_request *r, struct error *err)
+cJSON *api_read_json(struct http_request *r)
 {
+    struct error err = {0};
     const uint8_t *data;
     size_t len;
-    if (http_read_body(r, &data, &len, err) != STATUS_OK)
-        return NULL;
-    cJSON *json = cJSON_ParseWithLength((const char *)data, len);
-    if (!json || !cJSON_IsObject(json)) {
+    cJSON *json = NULL;
+    enum status st = http_read_body(r, &data, &len, &err);
+    if (st == STATUS_OK)
+        json = cJSON_ParseWithLength((const char *)data, len);
+    if (st == STATUS_OK && !cJSON_IsObject(json)) {
         cJSON_Delete(json);
-        error_set(err, STATUS_INVALID, "the body is not a JSON object");
-        return NULL;
+        json = NULL;
+        error_set(&err, STATUS_INVALID, "the body is not a JSON object");
     }
+    if (!json)
+        http_fail(r, &err);
     return json;
 }
 
@@ -218,11 +223,9 @@ void api_patch(struct http_request *r, void *ctx)
     const char *id = http_part(r, 0);
     if (!api_check_id(r, id))
         return;
-    cJSON *json = read_json(r, &err);
-    if (!json) {
-        http_fail(r, &err);
+    cJSON *json = api_read_json(r);
+    if (!json)
         return;
-    }
     const cJSON *name = cJSON_GetObjectItemCaseSensitive(json, "name");
     const cJSON *tags = cJSON_GetObjectItemCaseSensitive(json, "tags");
     enum status st = STATUS_OK;
@@ -284,10 +287,35 @@ static void put_warnings(struct json_out *j, const struct profile *p)
     json_out_end(j);
 }
 
-static enum status import(struct api_server *s, struct http_request *r, const uint8_t *data,
-                          size_t len, char *id, struct buf *told, struct error *err)
+/* Of a form (curl -F file=@app.prof) the first part that is a file, or the only part. */
+static enum status take_file(struct http_request *r, const uint8_t **data, size_t *len,
+                             const char **name, struct error *err)
 {
-    const char *name = http_query(r, "name");
+    struct http_field fields[HTTP_MAX_FIELDS];
+    size_t n = 0;
+    const char *type = http_header(r, "Content-Type");
+    if (!type || strncasecmp(type, "multipart/", 10) != 0)
+        return STATUS_OK;
+    enum status st = http_read_fields(r, *data, *len, fields, &n, err);
+    if (st != STATUS_OK)
+        return st;
+    const struct http_field *file = n == 1 ? &fields[0] : NULL;
+    for (size_t i = n; i > 0; i--) {
+        if (fields[i - 1].file_name[0])
+            file = &fields[i - 1];
+    }
+    if (!file)
+        return error_set(err, STATUS_INVALID, "the form has no file");
+    *data = file->data;
+    *len = file->len;
+    if (!*name && file->file_name[0])
+        *name = file->file_name;
+    return STATUS_OK;
+}
+
+static enum status import(struct api_server *s, const char *name, const uint8_t *data, size_t len,
+                          char *id, struct buf *told, struct error *err)
+{
     struct format_options options = {.max_raw_bytes = s->max_raw};
     struct profile *p;
     enum status st = format_load(data, len, name, &options, &p, err);
@@ -313,10 +341,16 @@ void api_upload(struct http_request *r, void *ctx)
         http_fail(r, &err);
         return;
     }
+    const char *name = http_query(r, "name");
+    st = take_file(r, &data, &len, &name, &err);
+    if (st != STATUS_OK) {
+        http_fail(r, &err);
+        return;
+    }
     char id[24];
     struct buf told;
     buf_init(&told, 0);
-    st = import(s, r, data, len, id, &told, &err);
+    st = import(s, name, data, len, id, &told, &err);
     if (st != STATUS_OK) {
         atomic_fetch_add(&s->uploads_refused, 1);
         buf_deinit(&told);

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "backend/api/inside.h"
+#include "backend/query/summary.h"
 #include "common/base/ident.h"
 
 enum status api_param_u64(struct http_request *r, const char *name, uint64_t max, uint64_t *value,
@@ -55,6 +56,18 @@ static bool is_unchanged(struct api_question *q)
     return http_is_unchanged(q->r, etag);
 }
 
+/* From here on nothing that the handlers see has what is to be hidden. The cache knows numbers
+ * only, but the sentence in it has names. */
+static enum status redact_question(struct api_question *q)
+{
+    enum status st = redact_profile(&q->redacted, q->hold.profile);
+    if (st != STATUS_OK)
+        return st;
+    q->is_redacted = true;
+    q->hold.profile = &q->redacted.profile;
+    return STATUS_OK;
+}
+
 bool api_question_begin(struct api_question *q, struct http_request *r, void *ctx)
 {
     *q = (struct api_question){.s = ctx, .r = r, .id = http_part(r, 0)};
@@ -78,7 +91,13 @@ bool api_question_begin(struct api_question *q, struct http_request *r, void *ct
         api_question_end(q);
         return false;
     }
-    return true;
+    st = http_granted(r)->is_redacted ? redact_question(q) : STATUS_OK;
+    if (st != STATUS_OK) {
+        api_question_end(q);
+        error_set(&err, st, "no memory for the redacted profile");
+        http_fail(r, &err);
+    }
+    return st == STATUS_OK;
 }
 
 /* The profile is let go before the answer is sent: a slow reader must not hold up a collector. */
@@ -89,11 +108,19 @@ void api_question_end(struct api_question *q)
     api_cache_give(q->s, q->cache);
     q->hold = (struct library_hold){0};
     q->cache = NULL;
+    redacted_free(&q->redacted);
 }
 
 struct query_cache *api_question_cache(struct api_question *q)
 {
     return q->cache ? q->cache->query : NULL;
+}
+
+enum status api_question_summary(struct api_question *q, struct buf *out)
+{
+    if (q->is_redacted)
+        return summary_write(q->hold.profile, api_question_cache(q), out);
+    return api_summary(q->cache, &q->hold, out);
 }
 
 void api_question_reply(struct api_question *q, enum status st, struct buf *body,

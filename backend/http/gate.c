@@ -5,7 +5,7 @@
 #include <strings.h>
 
 #include "backend/http/inside.h"
-#include "common/base/ident.h"
+#include "common/base/clock.h"
 
 /* ---- what the rules look at ---- */
 
@@ -16,6 +16,8 @@ struct view {
     size_t hosts, lengths, encodings, origins;
     bool is_write, is_socket, has_body;
     bool is_known_path; /* some route has this path, perhaps with another method */
+    bool is_identified;
+    enum http_verdict verdict;
 };
 
 static bool is_method(const struct view *v, const char *method)
@@ -116,130 +118,74 @@ static bool is_our_host(const struct http_server *s, const char *host)
 static bool is_own_origin(const struct view *v)
 {
     const char *o = v->origin;
+    if (!o)
+        return false;
     const char *authority = strncmp(o, "http://", 7) == 0    ? o + 7
                             : strncmp(o, "https://", 8) == 0 ? o + 8
                                                              : NULL;
+    if (v->r->has_scheme && v->r->is_https != (strncmp(o, "https://", 8) == 0))
+        return false;
     return v->origins == 1 && authority && v->host && strcasecmp(authority, v->host) == 0;
 }
 
-/* ---- credentials ---- */
+/* ---- credentials: looked at once, and only for requests that came so far ---- */
 
-static bool is_token(const struct http_server *s, const char *text, size_t len)
+static enum http_verdict verdict(struct view *v)
 {
-    return s->token && ident_equal_secret(text, len, s->token, strlen(s->token));
-}
-
-static bool opens(const struct view *v, const char *credential, size_t len, enum http_auth auth,
-                  bool *is_whole)
-{
-    const struct http_server *s = v->r->server;
-    if (is_token(s, credential, len)) {
-        *is_whole = true;
-        return true;
-    }
-    char text[128];
-    if (!s->may || len == 0 || len >= sizeof(text))
-        return false;
-    memcpy(text, credential, len);
-    text[len] = '\0';
-    return s->may(s->ctx, text, auth, v->r->path);
-}
-
-static bool bearer(const struct view *v, const char **token, size_t *len)
-{
-    const char *header;
-    if (http_header_count(v->info, "Authorization", &header) != 1 ||
-        strncasecmp(header, "Bearer ", 7) != 0)
-        return false;
-    *token = header + 7 + strspn(header + 7, " ");
-    *len = strcspn(*token, " \t");
-    return true;
-}
-
-static bool cookie(const struct view *v, const char **value, size_t *len)
-{
-    const char *header;
-    http_header_count(v->info, "Cookie", &header);
-    size_t name_len = strlen(v->r->server->cookie);
-    while (header && *header) {
-        header += strspn(header, " ;");
-        size_t n = strcspn(header, ";");
-        if (n > name_len && header[name_len] == '=' &&
-            strncmp(header, v->r->server->cookie, name_len) == 0) {
-            *value = header + name_len + 1;
-            *len = n - name_len - 1;
-            return true;
-        }
-        header += n;
-    }
-    return false;
-}
-
-static bool is_let_in(const struct view *v)
-{
-    struct http_request *r = v->r;
-    const char *text;
-    size_t len;
-    if (!r->server->token) {
-        r->is_trusted = true;
-        return true;
-    }
-    enum http_auth auth = r->route->auth;
-    if (bearer(v, &text, &len) && opens(v, text, len, auth, &r->is_trusted))
-        return true;
-    if (cookie(v, &text, &len) && opens(v, text, len, auth, &r->is_trusted))
-        return true;
-    return auth == HTTP_PUBLIC || auth == HTTP_COLLECT;
+    if (!v->is_identified)
+        v->verdict = http_identify(v->r);
+    v->is_identified = true;
+    return v->verdict;
 }
 
 /* ---- the rules: each says whether the request breaks it; the first one broken answers ---- */
 
-static bool has_two_hosts(const struct view *v)
+static bool has_two_hosts(struct view *v)
 {
     return v->hosts > 1;
 }
 
-static bool has_two_lengths(const struct view *v)
+static bool has_two_lengths(struct view *v)
 {
     return v->lengths > 1 || v->encodings > 1;
 }
 
-static bool has_length_and_encoding(const struct view *v)
+static bool has_length_and_encoding(struct view *v)
 {
     return v->lengths && v->encodings;
 }
 
-static bool has_strange_encoding(const struct view *v)
+static bool has_strange_encoding(struct view *v)
 {
     return v->encodings && strcasecmp(v->encoding, "chunked") != 0;
 }
 
-static bool has_bad_length(const struct view *v)
+static bool has_bad_length(struct view *v)
 {
     return v->length && (!*v->length || strspn(v->length, "0123456789") != strlen(v->length));
 }
 
-static bool has_foreign_host(const struct view *v)
+static bool has_foreign_host(struct view *v)
 {
     return !v->host || !is_our_host(v->r->server, v->host);
 }
 
-static bool is_preflight(const struct view *v)
+static bool is_preflight(struct view *v)
 {
     return is_method(v, "OPTIONS");
 }
 
-static bool is_unknown_path(const struct view *v)
+static bool is_unknown_path(struct view *v)
 {
     return !v->r->route && !v->is_known_path;
 }
 
-static bool is_wrong_method(const struct view *v)
+static bool is_wrong_method(struct view *v)
 {
     return !v->r->route;
 }
 
-static bool is_foreign_socket(const struct view *v)
+static bool is_foreign_socket(struct view *v)
 {
     if (!v->is_socket)
         return false;
@@ -247,23 +193,22 @@ static bool is_foreign_socket(const struct view *v)
         return !is_own_origin(v);
     const char *text;
     size_t len;
-    bool is_whole;
     return !v->r->route->socket->takes_no_origin &&
-           !(bearer(v, &text, &len) && opens(v, text, len, v->r->route->auth, &is_whole));
+           !(http_bearer(v->r, &text, &len) && verdict(v) == HTTP_VERDICT_RIGHT);
 }
 
-static bool is_foreign_write(const struct view *v)
+static bool is_foreign_write(struct view *v)
 {
     return v->is_write && v->origins && !is_own_origin(v);
 }
 
-static bool is_cross_site_write(const struct view *v)
+static bool is_cross_site_write(struct view *v)
 {
     return v->is_write && v->site && strcmp(v->site, "same-origin") != 0 &&
            strcmp(v->site, "none") != 0;
 }
 
-static bool is_bad_handshake(const struct view *v)
+static bool is_bad_handshake(struct view *v)
 {
     const char *key;
     const char *version;
@@ -273,12 +218,47 @@ static bool is_bad_handshake(const struct view *v)
             strcmp(version, "13") != 0);
 }
 
-static bool is_denied(const struct view *v)
+/* A page is the same for everybody: a stale cookie must not keep it away. */
+static bool wants_credential(struct view *v)
 {
-    return !is_let_in(v);
+    return v->r->share || v->r->route->auth != HTTP_PUBLIC;
 }
 
-static bool has_unwanted_body(const struct view *v)
+static bool is_guessing(struct view *v)
+{
+    return wants_credential(v) && verdict(v) == HTTP_VERDICT_LIMITED;
+}
+
+static bool is_dead_share(struct view *v)
+{
+    return v->r->share && verdict(v) != HTTP_VERDICT_RIGHT;
+}
+
+static bool is_denied(struct view *v)
+{
+    return wants_credential(v) && verdict(v) != HTTP_VERDICT_RIGHT &&
+           v->r->route->auth != HTTP_COLLECT;
+}
+
+/* Another profile than the shared one is as if it were not there. */
+static bool is_beside_share(struct view *v)
+{
+    return v->r->share && v->r->route->auth == HTTP_PROFILE && !http_opens(v->r);
+}
+
+static bool exceeds_scope(struct view *v)
+{
+    return !http_opens(v->r);
+}
+
+static bool is_flooding(struct view *v)
+{
+    struct http_request *r = v->r;
+    return r->route->auth == HTTP_SEND &&
+           !limit_check(&r->server->uploads, r->address, clock_monotonic_ns(), true, &r->wait_s);
+}
+
+static bool has_unwanted_body(struct view *v)
 {
     return v->r->route->body == HTTP_NO_BODY && v->has_body;
 }
@@ -290,25 +270,30 @@ static bool is_type(const char *type, const char *want)
            (type[len] == '\0' || type[len] == ';' || type[len] == ' ');
 }
 
-static bool has_wrong_type(const struct view *v)
+static bool has_wrong_type(struct view *v)
 {
     switch (v->r->route->body) {
     case HTTP_NO_BODY:
         return false;
     case HTTP_JSON_BODY:
         return !is_type(v->type, "application/json");
-    case HTTP_BYTES_BODY:
-        return !is_type(v->type, "application/octet-stream");
+    case HTTP_UPLOAD_BODY:
+        return !is_type(v->type, "application/octet-stream") &&
+               !is_type(v->type, "multipart/form-data");
+    case HTTP_PROTOBUF_BODY:
+        return !is_type(v->type, "application/x-protobuf");
+    case HTTP_ANY_BODY:
+        return false;
     }
     return true;
 }
 
-static bool lacks_length(const struct view *v)
+static bool lacks_length(struct view *v)
 {
     return v->r->route->body != HTTP_NO_BODY && !v->lengths && !v->encodings;
 }
 
-static bool is_too_large(const struct view *v)
+static bool is_too_large(struct view *v)
 {
     if (v->r->route->body == HTTP_NO_BODY || !v->length)
         return false;
@@ -318,7 +303,7 @@ static bool is_too_large(const struct view *v)
 }
 
 static const struct rule {
-    bool (*is_broken)(const struct view *v);
+    bool (*is_broken)(struct view *v);
     int code;
     enum status status;
     const char *words;
@@ -338,7 +323,12 @@ static const struct rule {
     {is_foreign_write, 403, STATUS_DENIED, "other sites' pages may not change anything here"},
     {is_cross_site_write, 403, STATUS_DENIED, "other sites' pages may not change anything here"},
     {is_bad_handshake, 400, STATUS_INVALID, "not a websocket handshake of version 13"},
+    {is_guessing, 429, STATUS_BUSY, "too many wrong tokens or links from this address"},
+    {is_dead_share, 404, STATUS_NOT_FOUND, "this link is not valid, or not any more"},
     {is_denied, 401, STATUS_DENIED, "this server wants its token"},
+    {is_beside_share, 404, STATUS_NOT_FOUND, "this link does not lead there"},
+    {exceeds_scope, 403, STATUS_DENIED, "this token or link does not permit that"},
+    {is_flooding, 429, STATUS_BUSY, "too many uploads from this address in a minute"},
     {has_unwanted_body, 400, STATUS_INVALID, "this request takes no body"},
     {has_wrong_type, 415, STATUS_UNSUPPORTED, "the wrong Content-Type for this address"},
     {lacks_length, 411, STATUS_INVALID, "the length of the body is missing"},
@@ -353,6 +343,7 @@ enum status http_gate(struct http_request *r, int *code, struct error *err)
     *code = 400;
     if (st != STATUS_OK)
         return st;
+    http_find_address(r);
     find_route(&v);
     for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++) {
         if (!rules[i].is_broken(&v))

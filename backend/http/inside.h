@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "backend/http/limits.h"
 #include "backend/http/request.h"
 #include "backend/http/server.h"
 
@@ -12,13 +13,15 @@ struct http_server {
     struct mg_context *civetweb;
     const struct http_route *routes;
     void *ctx;
-    bool (*may)(void *ctx, const char *credential, enum http_auth auth, const char *path);
+    bool (*judge)(void *ctx, const char *secret, size_t len, bool is_share, struct http_grant *out);
     char host[64]; /* as given: the address part of `listen` */
     uint16_t port;
     bool is_loopback;
     char **allow_hosts;
     size_t allow_hosts_len;
     char *token;
+    char *trust_proxy;
+    struct limit failures, uploads;
     char cookie[32]; /* its name: cookies are shared by all ports of a host */
     uint64_t max_upload;
     uint32_t max_sockets;
@@ -46,7 +49,11 @@ struct http_request {
     size_t parts_len;
     struct http_param params[HTTP_MAX_PARAMS];
     size_t params_len;
-    bool is_trusted;
+    struct http_grant grant;
+    char *share;                 /* of a path /s/SECRET/api/... */
+    char address[LIMIT_ADDRESS]; /* of the client, as far as known */
+    bool has_scheme, is_https;   /* what a trusted proxy says of its own client */
+    unsigned wait_s;             /* of a 429 */
     bool is_head;
     bool is_answered;
     bool has_read_body;
@@ -78,8 +85,24 @@ size_t http_json_depth(const uint8_t *data, size_t len);
 /* ---- gate.c ---- */
 
 /* STATUS_OK, or the answer the request deserves: `*code` and the words. Sets r->route, parts and
- * is_trusted. */
+ * grant. */
 enum status http_gate(struct http_request *r, int *code, struct error *err);
+
+/* ---- grant.c ---- */
+enum http_verdict {
+    HTTP_VERDICT_NONE,
+    HTTP_VERDICT_RIGHT,
+    HTTP_VERDICT_WRONG,
+    HTTP_VERDICT_LIMITED
+};
+void http_find_address(struct http_request *r);
+bool http_bearer(const struct http_request *r, const char **token, size_t *len);
+/* Whether any credential came with it, and whether it is good: sets r->grant. */
+enum http_verdict http_identify(struct http_request *r);
+enum http_verdict http_try_secret(struct http_request *r, const char *secret, size_t len,
+                                  bool is_share);
+/* Whether r->grant is enough for the route. */
+bool http_opens(const struct http_request *r);
 
 /* ---- reply.c ---- */
 void http_refuse(struct http_request *r, int code, const struct error *err);

@@ -6,7 +6,6 @@
 
 #include "backend/assets/assets.h"
 #include "backend/http/inside.h"
-#include "common/base/ident.h"
 #include "common/base/json_out.h"
 
 enum {
@@ -258,8 +257,11 @@ void http_fail_as(struct http_request *r, int code, const struct error *err, con
     json_out_end(&j);
     if (code == 401)
         http_add_header(r, "WWW-Authenticate", "Bearer");
-    if (code == 503 || code == 429)
-        http_add_header(r, "Retry-After", "2");
+    if (code == 503 || code == 429) {
+        char wait[16];
+        snprintf(wait, sizeof(wait), "%u", r->wait_s ? r->wait_s : 2);
+        http_add_header(r, "Retry-After", wait);
+    }
     reply_raw(r, code, "application/json; charset=utf-8", body.data, body.len);
     buf_deinit(&body);
 }
@@ -273,23 +275,6 @@ void http_refuse(struct http_request *r, int code, const struct error *err)
 {
     atomic_fetch_add(&r->server->refused, 1);
     http_fail_as(r, code, err, NULL);
-}
-
-/* ---- letting a browser in ---- */
-
-bool http_log_in(struct http_request *r, const char *token)
-{
-    const struct http_server *s = r->server;
-    if (!s->token || !ident_equal_secret(token, strlen(token), s->token, strlen(s->token)))
-        return false;
-    struct buf cookie;
-    buf_init(&cookie, 0);
-    buf_printf(&cookie, "%s=%s; Path=/; HttpOnly; SameSite=Strict", s->cookie, s->token);
-    buf_put_byte(&cookie, 0);
-    if (buf_status(&cookie) == STATUS_OK)
-        http_add_header(r, "Set-Cookie", (const char *)cookie.data);
-    buf_deinit(&cookie);
-    return true;
 }
 
 void http_redirect(struct http_request *r, const char *path)
@@ -312,6 +297,15 @@ bool http_is_unchanged(struct http_request *r, const char *etag)
         return false;
     reply_raw(r, 304, NULL, NULL, 0);
     return true;
+}
+
+void http_reply_page(struct http_request *r, int code)
+{
+    const struct asset *a = asset_find("/index.html");
+    if (a)
+        reply_raw(r, code, a->content_type, a->data, a->len);
+    else
+        reply_raw(r, code, NULL, NULL, 0);
 }
 
 void http_reply_asset(struct http_request *r, const char *path)

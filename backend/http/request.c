@@ -88,9 +88,9 @@ struct arena *http_arena(struct http_request *r)
     return r->arena;
 }
 
-bool http_is_trusted(const struct http_request *r)
+const char *http_share(const struct http_request *r)
 {
-    return r->is_trusted;
+    return r->share;
 }
 
 /* ---- path and query ---- */
@@ -141,6 +141,21 @@ static void parse_query(struct http_request *r, const char *query)
     }
 }
 
+/* "/s/SECRET/api/...": what a share link opens lies below the link, so that no other credential of
+ * the browser mixes with it. */
+static bool split_share(struct http_request *r)
+{
+    if (strncmp(r->path, "/s/", 3) != 0)
+        return true;
+    const char *secret = r->path + 3;
+    size_t len = strcspn(secret, "/");
+    if (strncmp(secret + len, "/api/", 5) != 0)
+        return true;
+    r->share = arena_copy(r->arena, secret, len);
+    r->path = secret + len;
+    return r->share != NULL;
+}
+
 enum status http_request_parse(struct http_request *r, struct error *err)
 {
     /* As it was sent: civetweb is told not to decode. */
@@ -156,7 +171,7 @@ enum status http_request_parse(struct http_request *r, struct error *err)
             return error_set(err, STATUS_INVALID, "the path has characters it must not have");
     }
     parse_query(r, r->info->query_string);
-    return STATUS_OK;
+    return split_share(r) ? STATUS_OK : error_set(err, STATUS_NO_MEMORY, "no memory");
 }
 
 bool http_match(struct http_request *r, const char *pattern)

@@ -27,13 +27,28 @@ void http_query_at(const struct http_request *r, size_t i, const char **name, co
 const char *http_header(const struct http_request *r, const char *name);
 struct arena *http_arena(struct http_request *r); /* freed with the request */
 
-/* Whether the credential that came with it was the server's token, or none is needed. */
+/* What the credential that came with it stands for. */
+const struct http_grant *http_granted(const struct http_request *r);
+/* Whether it may bring profiles. */
 bool http_is_trusted(const struct http_request *r);
+/* The secret of the share link it came by, or NULL. */
+const char *http_share(const struct http_request *r);
 
 /* The body, read whole (chunked too) within the route's limit, with a NUL behind it; freed with the
  * request. On an error the caller passes it to http_fail. */
 enum status http_read_body(struct http_request *r, const uint8_t **data, size_t *len,
                            struct error *err);
+
+/* The parts of a multipart/form-data body that http_read_body has read. STATUS_UNSUPPORTED when it
+ * is of another type, STATUS_INVALID when it is broken, STATUS_TOO_LARGE above HTTP_MAX_FIELDS. */
+struct http_field {
+    const char *name, *file_name; /* file_name "" = none was given */
+    const uint8_t *data;
+    size_t len;
+};
+enum { HTTP_MAX_FIELDS = 16 };
+enum status http_read_fields(struct http_request *r, const uint8_t *data, size_t len,
+                             struct http_field *fields, size_t *fields_len, struct error *err);
 
 /* ---- answers ---- */
 
@@ -55,14 +70,19 @@ void http_fail_as(struct http_request *r, int code, const struct error *err, con
  * answer will carry the ETag. `etag` without quotes. */
 bool http_is_unchanged(struct http_request *r, const char *etag);
 
-/* True when `token` is the server's: the answer will carry the cookie that lets a browser in. */
-bool http_log_in(struct http_request *r, const char *token);
+/* 200 when `token` is one of the server's: the answer will carry the cookie that lets a browser
+ * in. Else 401, or 429 after too many wrong ones from this address. */
+int http_log_in(struct http_request *r, const char *token);
+/* As http_log_in, for a share link's secret; without a cookie. */
+int http_open_share(struct http_request *r, const char *secret);
 
 /* 303, without a body. `path` is ours. */
 void http_redirect(struct http_request *r, const char *path);
 
 /* The asset of this path (backend/assets/assets.h), or 404. */
 void http_reply_asset(struct http_request *r, const char *path);
+/* The page, with another code than 200. */
+void http_reply_page(struct http_request *r, int code);
 
 /* HTTP's number for a status: 400, 401, 404, 409, 413, 422, ... */
 int http_code(enum status status);

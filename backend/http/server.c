@@ -12,6 +12,9 @@ enum {
     DEFAULT_TIMEOUT_MS = 10000, /* without a byte; not of the whole request */
     REQUEST_THREADS = 16,       /* beside one for each websocket */
     PORTS_TO_TRY = 100,
+    DEFAULT_UPLOADS = 600, /* a minute, from one address */
+    FAILURES_AT_ONCE = 20, /* wrong tokens of one address before it has to wait */
+    FAILURES_PER_MINUTE = 20,
 };
 
 static const uint64_t default_upload = 256ULL << 20;
@@ -117,7 +120,12 @@ static enum status copy_options(struct http_server *s, const struct http_options
 {
     s->routes = o->routes;
     s->ctx = o->ctx;
-    s->may = o->may;
+    s->judge = o->judge;
+    limit_init(&s->failures, FAILURES_PER_MINUTE / 60.0, FAILURES_AT_ONCE);
+    uint32_t uploads = o->uploads_per_minute ? o->uploads_per_minute : DEFAULT_UPLOADS;
+    limit_init(&s->uploads, uploads / 60.0, uploads == UINT32_MAX ? 0 : uploads);
+    if (o->trust_proxy && !(s->trust_proxy = strdup(o->trust_proxy)))
+        return STATUS_NO_MEMORY;
     s->max_upload = o->max_upload ? o->max_upload : default_upload;
     s->max_sockets = o->max_sockets ? o->max_sockets : DEFAULT_SOCKETS;
     atomic_store(&s->worker_stack, SIZE_MAX);
@@ -149,6 +157,9 @@ static void free_server(struct http_server *s)
     free(s->allow_hosts);
     free(s->open_by_route);
     free(s->token);
+    free(s->trust_proxy);
+    limit_deinit(&s->failures);
+    limit_deinit(&s->uploads);
     free(s);
 }
 
@@ -243,6 +254,10 @@ enum status http_server_start(struct http_server **out, const struct http_option
         return error_set(err, STATUS_USAGE,
                          "%s can be reached from other machines: that needs a token (--token-file)",
                          options->listen);
+    if (options->trust_proxy && !(options->token && *options->token))
+        return error_set(err, STATUS_USAGE,
+                         "behind a proxy other machines reach this server: that needs a token "
+                         "(--token-file)");
     st = http_address_probe(&address, err);
     if (st != STATUS_OK)
         return st;
@@ -298,6 +313,11 @@ enum status http_server_start_free(struct http_server **out, const struct http_o
 bool http_is_stopping(const struct http_server *s)
 {
     return atomic_load(&s->is_stopping);
+}
+
+bool http_is_local(const struct http_server *s)
+{
+    return s->is_loopback && !s->trust_proxy;
 }
 
 void http_server_stop(struct http_server *s)

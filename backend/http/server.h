@@ -17,22 +17,42 @@ struct http_server;
 struct http_request;
 
 enum http_auth {
-    HTTP_PUBLIC, /* no credential: health, assets, share links */
+    HTTP_PUBLIC,  /* no credential: health, assets, the page */
+    HTTP_PROFILE, /* reading one profile, the path's first part: also by a share link */
+    HTTP_SHARED,  /* only by a share link */
     HTTP_READ,
+    HTTP_SEND, /* bringing profiles */
     HTTP_WRITE,
     HTTP_COLLECT, /* collectors: a Hello may carry the token instead */
 };
 
+/* What a credential stands for. A server without a token grants everybody HTTP_SCOPE_ADMIN. */
+enum http_scope {
+    HTTP_SCOPE_NONE,
+    HTTP_SCOPE_SHARE,
+    HTTP_SCOPE_READ,
+    HTTP_SCOPE_SEND,
+    HTTP_SCOPE_ADMIN
+};
+struct http_grant {
+    enum http_scope scope;
+    char subject[24]; /* of a share: the only profile it opens */
+    bool is_redacted; /* of a share */
+};
+
 enum http_body {
     HTTP_NO_BODY,
-    HTTP_JSON_BODY,  /* application/json, at most 1 MiB, no deeper than HTTP_JSON_DEPTH */
-    HTTP_BYTES_BODY, /* application/octet-stream, at most max_upload */
+    HTTP_JSON_BODY,     /* application/json, at most 1 MiB, no deeper than HTTP_JSON_DEPTH */
+    HTTP_UPLOAD_BODY,   /* application/octet-stream or multipart/form-data, at most max_upload */
+    HTTP_PROTOBUF_BODY, /* application/x-protobuf, as much */
+    HTTP_ANY_BODY,      /* of any type, as much */
 };
 
 enum {
     HTTP_JSON_DEPTH = 64,
     HTTP_JSON_BYTES = 1 << 20,
     HTTP_MAX_PARTS = 3,
+    HTTP_MAX_SECRET = 128,
     HTTP_WORKER_STACK = 1 << 20, /* civetweb asks for 100 KB: too little for a JSON parser */
 };
 
@@ -65,6 +85,8 @@ bool http_socket_send(struct http_socket_io *io, const uint8_t *data, size_t len
 /* Says why and closes: 1002, 1007, 1008, 1009, 1011, 1013. */
 void http_socket_refuse(struct http_socket_io *io, unsigned code, const char *reason);
 bool http_is_stopping(const struct http_server *s);
+/* Whether only this machine can reach it: a loopback address, and no proxy before it. */
+bool http_is_local(const struct http_server *s);
 
 /* ---- the server ---- */
 struct http_options {
@@ -76,10 +98,13 @@ struct http_options {
     uint64_t max_upload;             /* bytes of a body as sent; 0 = 256 MiB */
     uint32_t max_sockets;            /* websockets of all kinds; 0 = 256 */
     uint32_t request_timeout_ms;     /* without a byte; 0 = 10,000 */
+    const char *trust_proxy;         /* the address whose X-Forwarded-* count; NULL = nobody's */
+    uint32_t uploads_per_minute;     /* from one address; 0 = 600, UINT32_MAX = any number */
     const struct http_route *routes; /* ended by a row without a pattern; borrowed */
     void *ctx;                       /* handed to the handlers */
-    /* Whether a credential that is not the token (a share link's) opens `auth` for this path. */
-    bool (*may)(void *ctx, const char *credential, enum http_auth auth, const char *path);
+    /* What a secret that is not the token stands for; false = nothing. Share links' secrets come
+     * from paths /s/SECRET/api/..., others from Authorization and the cookie. */
+    bool (*judge)(void *ctx, const char *secret, size_t len, bool is_share, struct http_grant *out);
 };
 
 /* `url` (at least 128 bytes) gets "http://127.0.0.1:7700". STATUS_USAGE for a bad address or an

@@ -189,7 +189,7 @@ static enum status check_for_reading(sqlite3 *db, const char *path, struct error
     enum status st = schema_check(db, path, err);
     if (st == STATUS_OK)
         st = db_number(db, "PRAGMA user_version", 0, &version, err);
-    if (st == STATUS_OK && version < SCHEMA_VERSION)
+    if (st == STATUS_OK && version < SCHEMA_READABLE)
         return error_set(err, STATUS_UNSUPPORTED,
                          "%s: a store of the older version %lld; open it once for writing", path,
                          (long long)version);

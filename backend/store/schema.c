@@ -46,6 +46,23 @@ static const char *const migrations[] = {
     "  bye BLOB);"
     "CREATE INDEX profile_state ON profile(state, is_compact);"
     "CREATE INDEX profile_ended ON profile(ended_ms);",
+    /* Share links and scoped tokens: of each secret its SHA-256. */
+    "CREATE TABLE share ("
+    "  number INTEGER PRIMARY KEY AUTOINCREMENT,"
+    "  hash BLOB NOT NULL UNIQUE,"
+    "  profile TEXT NOT NULL,"
+    "  view TEXT NOT NULL,"
+    "  is_redacted INTEGER NOT NULL,"
+    "  created_ms INTEGER NOT NULL,"
+    "  expires_ms INTEGER NOT NULL);"
+    "CREATE INDEX share_profile ON share(profile);"
+    "CREATE TABLE token ("
+    "  number INTEGER PRIMARY KEY AUTOINCREMENT,"
+    "  hash BLOB NOT NULL UNIQUE,"
+    "  name TEXT NOT NULL,"
+    "  scope INTEGER NOT NULL,"
+    "  created_ms INTEGER NOT NULL,"
+    "  expires_ms INTEGER NOT NULL);",
 };
 _Static_assert(sizeof(migrations) / sizeof(migrations[0]) == SCHEMA_VERSION,
                "one migration for each version");

@@ -5,7 +5,11 @@
 
 #include "common/base/status.h"
 
-enum { SCHEMA_VERSION = 1, SCHEMA_APPLICATION_ID = 0x48474c31 /* "HGL1" */ };
+enum {
+    SCHEMA_VERSION = 2,
+    SCHEMA_READABLE = 1, /* older stores of this version on are read without being changed */
+    SCHEMA_APPLICATION_ID = 0x48474c31 /* "HGL1" */
+};
 
 /* Whether this file is an empty one or a store that we can read: changes nothing. */
 enum status schema_check(sqlite3 *db, const char *path, struct error *err);

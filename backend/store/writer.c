@@ -58,6 +58,15 @@ static const char *const sql[WRITE_STATEMENTS] = {
     [WRITE_DELETE_CHUNK] = "DELETE FROM chunk WHERE key BETWEEN ?1 AND ?2",
     [WRITE_MERGED] = "UPDATE profile SET chunks=chunks-?2, bytes=bytes-?3 WHERE data=?1",
     [WRITE_COMPACT] = "UPDATE profile SET is_compact=1 WHERE data=?1 AND next_seq=?2",
+    [WRITE_NEW_SHARE] = "INSERT INTO share(hash, view, is_redacted, created_ms, expires_ms, "
+                        "profile) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+    [WRITE_EXPIRE_SHARES] = "DELETE FROM share WHERE expires_ms BETWEEN 1 AND ?1",
+    [WRITE_DELETE_SHARE] = "DELETE FROM share WHERE number=?1",
+    [WRITE_DELETE_SHARES] = "DELETE FROM share WHERE profile=?1",
+    [WRITE_NEW_TOKEN] = "INSERT INTO token(hash, name, scope, created_ms, expires_ms) "
+                        "VALUES (?1, ?2, ?3, ?4, ?5)",
+    [WRITE_EXPIRE_TOKENS] = "DELETE FROM token WHERE expires_ms BETWEEN 1 AND ?1",
+    [WRITE_DELETE_TOKEN] = "DELETE FROM token WHERE number=?1",
 };
 
 sqlite3 *writer_db(struct writer *w)

@@ -138,6 +138,27 @@ test("program: brushing the half that holds the memory shows that half's numbers
   assert.ok(total / 1e9 < RUN_S * 0.3 * 1.3, "only the window's time");
 });
 
+test("program: a redacted share link opens the view, names no folder, and ends when it is revoked", { skip }, async (t) => {
+  const page = await open(t, `${url}#view=table&sort=-total`);
+  await page.locator(".rows .row").first().waitFor();
+  await page.getByRole("button", { name: /^Share/ }).click();
+  await page.getByText("This server listens on this machine only").waitFor();
+  await page.getByRole("checkbox", { name: /Redacted/ }).check();
+  await page.getByRole("button", { name: "Create link" }).click();
+  const link = await page.getByRole("textbox", { name: "The new link" }).inputValue();
+  const guest = await open(t, link);
+  await guest.locator(".rows .row", { hasText: /hot/ }).first().waitFor();
+  assert.match(guest.url(), /view=table.*sort=-total/);
+  await guest.getByText("redacted until").waitFor();
+  assert.equal(await guest.getByRole("button", { name: /^Share/ }).count(), 0);
+  assert.ok(!(await guest.content()).includes(join(here, "programs")), "no folder is on the page");
+  await page.getByRole("button", { name: /^Revoke link/ }).first().click();
+  await page.getByText("Revoked:").waitFor();
+  const late = await openPage(browser, link);
+  t.after(() => late.context().close());
+  await late.getByText("This link is not valid").waitFor();
+});
+
 test("program: the library lists it, and it opens from there", { skip }, async (t) => {
   const page = await open(t, `${origin}/`);
   await page.locator(".card a").first().click();

@@ -353,7 +353,8 @@ test("share: the link that is copied opens the same view", async (t) => {
   const page = await on.open(t, "/p/run24#view=table&sort=name&q=json&from=2&to=9");
   await page.locator(".rows .row").first().waitFor();
   await page.getByRole("button", { name: /^Share/ }).click();
-  await page.getByText("Link copied").waitFor();
+  await page.getByRole("button", { name: "Copy this page's address" }).click();
+  await page.getByText("Address copied").waitFor();
   const link = await page.evaluate(() => navigator.clipboard.readText());
   const other = await on.open(t, link.slice(on.mock.url.length));
   await other.locator(".rows .row").first().waitFor();

@@ -162,7 +162,7 @@ class Gate(unittest.TestCase):
     # ---- bodies ----
 
     def test_wrong_content_types_get_415(self):
-        for kind in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "application/json", ""):
+        for kind in ("text/plain", "application/x-www-form-urlencoded", "multipart/mixed; boundary=x", "application/json", ""):
             with self.subTest(kind):
                 answer = self.server.call("POST", "/api/v1/profiles", FOLDED, {"Content-Type": kind})
                 self.assertEqual(answer.status, 415)
@@ -194,6 +194,28 @@ class Gate(unittest.TestCase):
     def test_json_over_a_megabyte_gets_413(self):
         answer = self.server.post_json("/api/v1/session", {"token": "x" * (1 << 20)})
         self.assertEqual(answer.status, 413)
+
+    def test_a_form_with_a_file_is_an_upload(self):
+        form = (b'--xyz\r\nContent-Disposition: form-data; name="comment"\r\n\r\nhello\r\n--xyz\r\n'
+                b'Content-Disposition: form-data; name="file"; filename="app.folded"\r\nContent-Type: text/plain\r\n\r\n' + FOLDED + b"\r\n--xyz--\r\n")
+        for kind in ("multipart/form-data; boundary=xyz", 'Multipart/Form-Data; charset=utf-8; boundary="xyz"'):
+            answer = self.server.call("POST", "/api/v1/profiles", form, {"Content-Type": kind})
+            self.assertEqual(answer.status, 201, answer.body)
+            self.assertEqual(self.server.get("/api/v1/profiles/" + answer.json()["id"]).json()["name"], "app.folded")
+
+    def test_broken_forms_get_400(self):
+        head = b'--b\r\nContent-Disposition: form-data; name="f"; filename="x"\r\n\r\n'
+        for kind, form in (("boundary=b", b""), ("boundary=b", b"--b"), ("boundary=b", b"--b\r\n"), ("boundary=b", b"--b--"), ("boundary=b", head + FOLDED),
+                           ("boundary=b", head + FOLDED + b"\r\n--b"), ("boundary=b", b"--b\r\n" + b"X: " + b"y" * 9000 + b"\r\n\r\nmain 1\r\n--b--"),
+                           ("boundary=b", b"--bmain 1\r\n--b--"), ("boundary=" + "b" * 71, b""), ("", FOLDED), ("boundary=", FOLDED)):
+            answer = self.server.call("POST", "/api/v1/profiles", form, {"Content-Type": "multipart/form-data; " + kind})
+            self.assertEqual(answer.status, 400, (kind, form[:60]))
+        answer = self.server.call("POST", "/api/v1/profiles", (head + FOLDED + b"\r\n") * 20 + b"--b--", {"Content-Type": "multipart/form-data; boundary=b"})
+        self.assertEqual(answer.status, 413)
+
+    def test_a_form_of_another_site_gets_403(self):
+        answer = self.server.call("POST", "/api/v1/profiles", b"--b--", {"Content-Type": "multipart/form-data; boundary=b", "Origin": "http://evil.test"})
+        self.assertEqual(answer.status, 403)
 
     def test_a_form_never_spins_a_worker(self):
         answer = self.server.call("POST", "/api/v1/profiles", b"a=%", {"Content-Type": "application/x-www-form-urlencoded"})

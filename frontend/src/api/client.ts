@@ -44,10 +44,21 @@ function refusalFrom(status: number, text: string): ApiError {
   }
 }
 
+let apiBase = "";
+
+/** Where the API lies for this page: at the root, or below a share link. */
+export function setApiBase(base: string): void {
+  apiBase = base;
+}
+
+export function apiPath(path: string): string {
+  return apiBase + path;
+}
+
 async function ask(path: string, init: RequestInit): Promise<Response> {
   let response: Response;
   try {
-    response = await fetch(path, init);
+    response = await fetch(apiPath(path), init);
   } catch (cause) {
     if (cause instanceof DOMException && cause.name === "AbortError") throw cause;
     throw new ApiError(0, "unreachable", "the server does not answer");
@@ -56,9 +67,19 @@ async function ask(path: string, init: RequestInit): Promise<Response> {
   return response;
 }
 
-async function askJson<T>(path: string, signal?: AbortSignal): Promise<T> {
+export async function askJson<T>(path: string, signal?: AbortSignal): Promise<T> {
   const response = await ask(path, signal ? { signal } : {});
   return (await response.json()) as T;
+}
+
+export async function sendJson<T>(method: string, path: string, body?: unknown): Promise<T> {
+  const init: RequestInit = { method };
+  if (body !== undefined) {
+    init.headers = { "Content-Type": "application/json" };
+    init.body = JSON.stringify(body);
+  }
+  const response = await ask(path, init);
+  return (response.status === 204 ? undefined : await response.json()) as T;
 }
 
 export function filterQuery(filter: Filter): URLSearchParams {
@@ -187,7 +208,7 @@ export function serverSource(id: string): ProfileSource {
       const response = await ask(path(question, query), signal ? { signal } : {});
       return response.arrayBuffer();
     },
-    exportUrl: (format) => path("export", new URLSearchParams({ format })),
+    exportUrl: (format) => apiPath(path("export", new URLSearchParams({ format }))),
   });
 }
 

@@ -1,3 +1,4 @@
+import { apiPath } from "./client";
 import type { LiveMessage } from "./types";
 
 export type Connection = "connecting" | "live" | "reconnecting" | "closed";
@@ -26,7 +27,7 @@ export function followLive(options: LiveOptions): void {
     if (options.signal.aborted || isOver) return;
     const scheme = location.protocol === "https:" ? "wss" : "ws";
     const mine = new WebSocket(
-      `${scheme}://${location.host}/api/v1/live/${encodeURIComponent(options.id)}`,
+      `${scheme}://${location.host}${apiPath(`/api/v1/live/${encodeURIComponent(options.id)}`)}`,
     );
     socket = mine;
     const pull = () => {

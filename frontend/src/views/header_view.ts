@@ -4,9 +4,9 @@ import type { Profile, ValueInfo } from "../api/types";
 import { safeName } from "../canvas/text";
 import { formatAmount, formatBytes, formatClock, formatCount, formatSeconds } from "../model/format";
 import { groupValues, valueMeaning, valueShown, valueTitle } from "../model/values";
+import { sharedLink } from "../state/link";
 import { chooseTheme, themeChoice } from "../state/theme";
-import { copyText, el, fill, icon, type IconName } from "../widgets/dom";
-import { toast } from "../widgets/notice";
+import { el, fill, icon, type IconName } from "../widgets/dom";
 import { openMenu, type MenuItem } from "../widgets/menu";
 import { segments, type Segments } from "../widgets/segments";
 import type { Actions, Shared, View } from "./view";
@@ -14,6 +14,7 @@ import type { Actions, Shared, View } from "./view";
 export interface HeaderActions extends Actions {
   help(): void;
   exportMenu(): MenuItem[];
+  share(): void;
   control(command: { paused?: boolean; stop?: boolean }): void;
 }
 
@@ -41,8 +42,8 @@ export class HeaderView implements View {
   private readonly abort = new AbortController();
 
   constructor(private readonly actions: HeaderActions) {
-    const share = el("button", { class: "button", type: "button", title: "Copy a link to exactly this view", "aria-label": "Share: copy a link to exactly this view" }, icon("share"), el("span", { class: "text" }, "Share"));
-    share.addEventListener("click", () => void this.share());
+    const share = el("button", { class: "button", type: "button", title: "Share exactly this view", "aria-label": "Share exactly this view", "aria-haspopup": "dialog" }, icon("share"), el("span", { class: "text" }, "Share"));
+    share.addEventListener("click", () => actions.share());
     share.hidden = isSavedPage(); // the address is a file on this machine
     const exporter = el("button", { class: "button quiet wide", type: "button", "aria-haspopup": "menu" }, icon("download"), "Export");
     exporter.addEventListener("click", () => {
@@ -58,7 +59,7 @@ export class HeaderView implements View {
         { class: "top" },
         logo(),
         el("div", { class: "words" }, el("div", { class: "name-line" }, this.title, this.badge), this.verdict),
-        el("div", { class: "actions" }, exporter, share, this.themeButton, help),
+        el("div", { class: "actions" }, exporter, sharedLink() ? null : share, this.themeButton, help),
       ),
       el("div", { class: "facts" }, this.values, this.chips),
     );
@@ -167,11 +168,20 @@ export class HeaderView implements View {
     else if (profile.format && profile.format !== "heliograph") fact(safeName(profile.format).slice(0, 40), "");
     if (profile.threads.length > 1) fact(formatCount(profile.threads.length), "threads");
     if (profile.processes.length > 1) fact(formatCount(profile.processes.length), "processes");
+    this.linkChip(fact);
     this.honestChips(profile, fact);
     const key = chips.map((c) => c.textContent).join("|");
     if (key === this.chipsKey) return;
     this.chipsKey = key;
     fill(this.chips, ...chips);
+  }
+
+  /** Who came by a link is told what it shows and how long. */
+  private linkChip(fact: (bold: string, words: string, kind?: string, hint?: string) => void): void {
+    const link = sharedLink();
+    if (!link) return;
+    const until = link.expires_unix_ms === null ? "" : `until ${new Date(link.expires_unix_ms).toLocaleDateString()}`;
+    fact("shared link", `${link.redacted ? "redacted " : ""}${until}`.trim(), "", link.redacted ? "Folders, arguments, host names, tags and source lines were left out by the server." : "To look, not to change.");
   }
 
   /** What was not seen is said, never hidden. */
@@ -190,17 +200,12 @@ export class HeaderView implements View {
       fact("", text.length > 90 ? `${text.slice(0, 88)}…` : text, notice.severity >= 2 ? "bad" : notice.severity === 1 ? "warn" : "", text.slice(0, 600));
     }
   }
-
-  private async share(): Promise<void> {
-    const isDone = await copyText(location.href);
-    toast(isDone ? "Link copied: it opens exactly this view" : "The browser did not allow copying; the link is in the address bar");
-  }
 }
 
 export function logo(): HTMLElement {
   const source = document.querySelector<HTMLLinkElement>("link[rel=icon]")?.getAttribute("href") ?? "";
   const picture = el("img", { src: source, alt: "", width: 34, height: 34 });
-  if (isSavedPage()) return el("span", { class: "logo", title: "Heliograph" }, picture);
+  if (isSavedPage() || sharedLink()) return el("span", { class: "logo", title: "Heliograph" }, picture);
   return el("a", { class: "logo", href: "/", title: "All profiles", "aria-label": "Heliograph: all profiles" }, picture);
 }
 

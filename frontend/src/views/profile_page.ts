@@ -8,7 +8,7 @@ import { HEAT_STEPS, KINDS, PackageColours, PACKAGE_SLOTS } from "../model/palet
 import { shortFile } from "../model/format";
 import { compileQuery, coverage, matchFunctions } from "../model/search";
 import { chooseTheme, theme, themeChoice } from "../state/theme";
-import { isStep, parseState, printState, sameIds, VIEWS, type ViewName, type ViewState } from "../state/url";
+import { isStep, parseState, printState, sameIds, USUAL, VIEWS, type ViewName, type ViewState } from "../state/url";
 import { copyText, el, fill, frameGate, saveFile } from "../widgets/dom";
 import { openMenu, type MenuItem } from "../widgets/menu";
 import { stateCard, toast } from "../widgets/notice";
@@ -21,6 +21,7 @@ import { showHelp } from "./help";
 import { LinesView } from "./lines_view";
 import { MemoryView } from "./memory_view";
 import { askEarly, isInTime, PageData, QUESTION_OF, type EarlyFlame } from "./page_data";
+import { openShareDialog } from "./share_dialog";
 import { StripView } from "./strip_view";
 import { SunburstView } from "./sunburst_view";
 import { TimeView } from "./time_view";
@@ -97,6 +98,7 @@ export class ProfilePage {
     menu: (x, y, fn, path) => this.openMenu(x, y, fn, path),
     help: showHelp,
     exportMenu: () => this.exportMenu(),
+    share: () => openShareDialog(this.source.id, `view=${this.shared.state.view}&${printState({ ...this.shared.state, view: USUAL.view })}`),
     control: () => undefined,
   };
 

@@ -40,6 +40,7 @@ export function startMock({ dist, port = 0 }) {
     if (!url.pathname.startsWith("/api/")) return page(url, send);
 
     const parts = url.pathname.split("/").slice(3).map(decodeURIComponent);
+    if (parts[0] === "shares") return send(200, JSON.stringify({ shares: [], reach: "network", is_open: false }));
     if (parts[0] !== "profiles") return refuse(404, "not_found", "no such question");
     if (parts.length === 1 && request.method === "GET") return list(url, send);
     if (parts.length === 1 && request.method === "POST") return upload(request, url, send, refuse);

@@ -151,7 +151,7 @@ static void splitting(struct http_request *r, void *ctx)
 
 static const struct http_route routes[] = {
     {"GET", "/hungry", HTTP_PUBLIC, HTTP_NO_BODY, hungry, NULL},
-    {"POST", "/echo", HTTP_PUBLIC, HTTP_BYTES_BODY, echo, NULL},
+    {"POST", "/echo", HTTP_PUBLIC, HTTP_UPLOAD_BODY, echo, NULL},
     {"POST", "/json", HTTP_PUBLIC, HTTP_JSON_BODY, echo, NULL},
     {"GET", "/silent", HTTP_PUBLIC, HTTP_NO_BODY, silent, NULL},
     {"GET", "/splitting", HTTP_PUBLIC, HTTP_NO_BODY, splitting, NULL},
