@@ -453,8 +453,8 @@ static void tell_spans(const struct session *s, const struct sampler_stats *stat
         if (!(stats->spans_met >> i & 1))
             log_warn("--span %s: no function of that name was seen in a sample", s->plan->spans[i]);
     }
-    if (stats->spans_dropped)
-        log_warn("%llu calls more than %d of a function were not marked",
+    if (stats->spans_dropped && s->plan->spans && s->plan->spans[0])
+        log_warn("%llu calls beyond the first %d of a function were not marked",
                  (unsigned long long)stats->spans_dropped, SAMPLER_SPANS_EACH);
 }
 
@@ -462,8 +462,11 @@ enum status session_close(struct session *s, int exit_status, const char *reason
                           struct session_summary *summary, struct error *err)
 {
     struct sampler_stats stats = {0};
-    if (s->sampler)
+    /* First the last samples, then how many there were. */
+    if (s->sampler) {
+        sampler_stop(s->sampler);
         sampler_stats(s->sampler, &stats);
+    }
     session_update(s);
     tell_spans(s, &stats);
     sampler_close(s->sampler);

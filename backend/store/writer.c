@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "backend/store/db.h"
+#include "common/base/log.h"
 
 enum { GROUP_MAX = 1024 };
 
@@ -26,6 +27,7 @@ struct writer {
     pthread_cond_t work;
     struct waiting_job *first, **last;
     bool is_stopping;
+    bool has_told; /* of a disk that takes nothing; of the thread */
     uint64_t commits;
 };
 
@@ -111,6 +113,17 @@ static void finish_all(struct writer *w, struct waiting_job *group, enum status 
     }
 }
 
+/* Who runs the server hears of a full or broken disk once, and when it is over. */
+static void tell(struct writer *w, enum status st, const struct error *err)
+{
+    if (st == STATUS_IO && !w->has_told)
+        log_error("%s", err->text);
+    else if (st == STATUS_OK && w->has_told)
+        log_info("the store takes profiles again");
+    if (st == STATUS_IO || st == STATUS_OK)
+        w->has_told = st == STATUS_IO;
+}
+
 /* Runs every job of the group in one transaction. A job that fails goes out with its failure, and
  * what is left is given back to be tried again; NULL when all is done. */
 static struct waiting_job *try_group(struct writer *w, struct waiting_job *group)
@@ -118,6 +131,7 @@ static struct waiting_job *try_group(struct writer *w, struct waiting_job *group
     struct error err = {0};
     enum status st = db_exec(w->db, "BEGIN IMMEDIATE", &err);
     if (st != STATUS_OK) {
+        tell(w, st, &err);
         finish_all(w, group, st, &err);
         return NULL;
     }
@@ -128,10 +142,12 @@ static struct waiting_job *try_group(struct writer *w, struct waiting_job *group
         roll_back(w);
         struct waiting_job *failed = *at;
         *at = failed->next;
+        tell(w, st, &err);
         finish(w, failed, st, &err);
         return group;
     }
     st = db_exec(w->db, "COMMIT", &err);
+    tell(w, st, &err);
     if (st != STATUS_OK) {
         roll_back(w);
     } else {

@@ -498,12 +498,18 @@ enum status sampler_open(struct sampler **out, struct target *target, struct str
     return STATUS_OK;
 }
 
+void sampler_stop(struct sampler *s)
+{
+    if (atomic_exchange(&s->must_end, true))
+        return;
+    pthread_join(s->thread, NULL);
+}
+
 void sampler_close(struct sampler *s)
 {
     if (!s)
         return;
-    atomic_store(&s->must_end, true);
-    pthread_join(s->thread, NULL);
+    sampler_stop(s);
     free_sampler(s);
 }
 

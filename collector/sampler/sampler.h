@@ -51,7 +51,10 @@ uint32_t sampler_declare(struct stream *stream, double rate_hz);
 enum status sampler_open(struct sampler **out, struct target *target, struct stream *stream,
                          const struct sampler_options *options, struct error *err);
 
-/* Ends the thread; the last rows are in the stream then. Takes NULL. */
+/* Ends the thread; the last rows are in the stream then, and the figures are final. */
+void sampler_stop(struct sampler *s);
+
+/* Stops and frees. Takes NULL. */
 void sampler_close(struct sampler *s);
 
 void sampler_set_paused(struct sampler *s, bool is_paused);

@@ -38,6 +38,7 @@ struct uplink {
     bool is_hello_sent, is_current; /* of this connection; is_current: it has been welcomed */
     bool is_bye_sent, is_bye_ever_sent, is_done;
     bool is_all_taken;
+    bool has_told; /* that the server takes nothing just now */
 };
 
 /* What the link tells and asks: struct link_events. */

@@ -5,6 +5,7 @@
 #include "collector/uplink/inside.h"
 #include "common/base/arena.h"
 #include "common/base/clock.h"
+#include "common/base/log.h"
 
 static const uint64_t heartbeat_ns = 1000000000;
 
@@ -56,6 +57,21 @@ static void set_url(struct uplink *u, struct wire_bytes url)
     atomic_store(&u->has_url, true);
 }
 
+/* Once for each time it begins and ends, however often it is tried meanwhile. */
+static void tell_waiting(struct uplink *u, const char *why)
+{
+    if (!u->has_told)
+        log_warn("the server takes nothing just now (%s); the profile is kept and sent later", why);
+    u->has_told = true;
+}
+
+static void tell_going_on(struct uplink *u)
+{
+    if (u->has_told)
+        log_info("the server takes the profile again");
+    u->has_told = false;
+}
+
 static void on_acked(struct uplink *u, uint64_t seq)
 {
     if (u->is_bye_sent) { /* sent only when every batch was acknowledged: this one is for it */
@@ -63,6 +79,7 @@ static void on_acked(struct uplink *u, uint64_t seq)
         return;
     }
     outbox_drop(&u->outbox, seq);
+    tell_going_on(u);
     pthread_mutex_lock(&u->lock);
     if (seq > u->state.acked_seq && seq <= u->state.taken_seq)
         u->state.acked_seq = seq;
@@ -117,6 +134,7 @@ static void on_refused(struct uplink *u, const struct wire_refused *refused)
     pthread_mutex_lock(&u->lock);
     error_set(&u->last_loss, st, "the server says: %s", words);
     pthread_mutex_unlock(&u->lock);
+    tell_waiting(u, words);
     link_drop(u->link, true);
 }
 

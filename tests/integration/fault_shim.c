@@ -1,0 +1,48 @@
+/* Preloaded into a program to make its machine a worse one:
+ *   FAULT_SYNC_MS       every fsync and fdatasync takes this much longer
+ *   FAULT_CLOCK_FILE    once this file exists, the time of day is what its text says in seconds
+ *                       away from the true one (the monotonic clock goes on as it does on a machine
+ *                       whose clock is set) */
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+int fsync(int fd);
+int fdatasync(int fd);
+int clock_gettime(clockid_t clock, struct timespec *out);
+
+static void be_slow(void)
+{
+    const char *text = getenv("FAULT_SYNC_MS");
+    long ms = text ? strtol(text, NULL, 10) : 0;
+    nanosleep(&(struct timespec){.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000}, NULL);
+}
+
+int fsync(int fd)
+{
+    be_slow();
+    return (int)syscall(SYS_fsync, fd);
+}
+
+int fdatasync(int fd)
+{
+    be_slow();
+    return (int)syscall(SYS_fdatasync, fd);
+}
+
+int clock_gettime(clockid_t clock, struct timespec *out)
+{
+    int result = (int)syscall(SYS_clock_gettime, clock, out);
+    const char *path = clock == CLOCK_REALTIME ? getenv("FAULT_CLOCK_FILE") : NULL;
+    int fd = path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+    if (fd < 0)
+        return result;
+    char text[32] = "";
+    if (read(fd, text, sizeof(text) - 1) > 0)
+        out->tv_sec += strtol(text, NULL, 10);
+    close(fd);
+    return result;
+}
