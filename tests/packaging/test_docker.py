@@ -90,7 +90,7 @@ class Image(unittest.TestCase):
                     try:
                         self.check(image.environment["HELIOGRAPH_TOKEN"])
                     finally:
-                        server.terminate()
+                        server.kill()  # unshare keeps SIGTERM to itself; its child goes with it
                 self.assertEqual((image.root / "data/heliograph.db").stat().st_mode & 0o777, 0o600)
 
     def check(self, token):
