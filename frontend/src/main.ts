@@ -1,16 +1,19 @@
 import { isSavedPage } from "./api/saved";
 import "./state/theme";
+import { openCompare } from "./views/compare_page";
 import { LibraryPage } from "./views/library_page";
 import { openProfile, openSaved } from "./views/profile_page";
 import { openShared } from "./views/shared_page";
 import { el, fill } from "./widgets/dom";
 import { stateCard } from "./widgets/notice";
 
+const compared = /^\/d\/([^/]*?)(?:\.\.([^/]*))?\/?$/.exec(location.pathname);
 const profile = /^\/p\/([^/]+)\/?$/.exec(location.pathname);
 const share = /^\/s\/([^/]+)\/?$/.exec(location.pathname);
 if (isSavedPage()) void openSaved();
 else if (share?.[1]) void openShared(decodeURIComponent(share[1]));
 else if (profile?.[1]) void openProfile(decodeURIComponent(profile[1]));
+else if (compared) void openCompare(compared[1] ?? "", compared[2] ?? "");
 else if (location.pathname === "/") new LibraryPage();
 else
   fill(

@@ -2,9 +2,11 @@ import { decodeFlame } from "./flame";
 import type {
   Activity,
   CallersAnswer,
+  DiffAnswer,
   Filter,
   Flame,
   LineRow,
+  Normalise,
   PictureOptions,
   Profile,
   ProfileList,
@@ -150,6 +152,26 @@ export function uploadProfile(
     signal.addEventListener("abort", () => request.abort());
     request.send(file);
   });
+}
+
+function diffQuery(base: string, target: string, value: string, normalise: Normalise): URLSearchParams {
+  const query = new URLSearchParams({ base, target });
+  if (value) query.set("value", value);
+  if (normalise !== "none") query.set("normalise", normalise);
+  return query;
+}
+
+export function askDiff(base: string, target: string, value: string, normalise: Normalise, signal?: AbortSignal): Promise<DiffAnswer> {
+  const query = diffQuery(base, target, value, normalise);
+  query.set("top", "0");
+  return askJson(`/api/v1/diff?${query}`, signal);
+}
+
+export async function askDiffFlame(base: string, target: string, value: string, normalise: Normalise, invert: boolean, signal?: AbortSignal): Promise<Flame> {
+  const query = diffQuery(base, target, value, normalise);
+  if (invert) query.set("invert", "1");
+  const response = await ask(`/api/v1/diff/flame?${query}`, signal ? { signal } : {});
+  return decodeFlame(await response.arrayBuffer());
 }
 
 /** The questions about one profile; a saved page with its data inside answers them too. */

@@ -108,6 +108,10 @@ export interface FlameHead {
   cutoff?: number;
   /** Nanoseconds a sample was taken to last at most, when it does not say. */
   assumed?: number;
+  /** Of two profiles compared (docs/api.md, diff/flame). */
+  base?: DiffWhole;
+  target?: DiffWhole;
+  is_tested?: boolean;
   functions: {
     id: number[];
     name: string[];
@@ -119,6 +123,69 @@ export interface FlameHead {
   files: string[];
   modules: string[];
 }
+
+export interface DiffWhole {
+  total: number;
+  samples?: number;
+}
+
+export interface DiffNumber {
+  base: number;
+  target: number;
+  change: number;
+  relative?: number;
+  q?: number;
+  is_significant?: boolean;
+}
+
+export interface DiffPair {
+  base: number;
+  target: number;
+}
+
+export interface DiffRow {
+  name: string;
+  file: string;
+  line: number;
+  module?: string;
+  base_id?: number;
+  target_id?: number;
+  state: "changed" | "added" | "removed" | "same";
+  self: DiffNumber;
+  total: DiffNumber;
+  samples_self?: DiffPair;
+  samples_total?: DiffPair;
+  ncalls?: DiffPair;
+  is_significant?: boolean;
+  is_regression: boolean;
+}
+
+export interface DiffBenchmark {
+  name: string;
+  state: string;
+  mean_s: Partial<DiffNumber>;
+  rounds: DiffPair;
+  q?: number;
+  is_significant?: boolean;
+  is_regression: boolean;
+}
+
+export interface DiffAnswer {
+  base_profile: string;
+  target_profile: string;
+  value?: string;
+  unit?: string;
+  normalise?: string;
+  is_tested?: boolean;
+  rate?: number;
+  base?: DiffWhole;
+  target?: DiffWhole;
+  counts: { functions: number; changed: number; added: number; removed: number; same: number; benchmarks: number; significant: number; regressions: number };
+  functions: DiffRow[];
+  benchmarks: DiffBenchmark[];
+}
+
+export type Normalise = "none" | "total" | "ncalls";
 
 export interface TimeLane {
   thread: number;
@@ -133,6 +200,9 @@ export interface FlameRow {
   x1: Uint32Array;
   fn: Uint32Array;
   flags: Uint32Array | null;
+  /** Of two profiles compared: the base's part of the width. */
+  base?: Uint32Array | null;
+  tint?: Uint32Array | null;
 }
 
 export interface Flame {

@@ -43,6 +43,8 @@ export interface Tokens {
   hit: Rgb;
   /** slot * SHADES + shade */
   slots: Rgb[];
+  /** Less, the same, more: of two profiles compared. */
+  diff: readonly [Rgb, Rgb, Rgb];
   plot: string[];
   font: string;
   mono: string;
@@ -69,6 +71,7 @@ export function readTokens(slotNames: readonly string[]): Tokens {
     boxInk: token("--box-ink"),
     hit: toRgb(token("--hit")),
     slots,
+    diff: [toRgb(token("--diff-less")), toRgb(token("--diff-same")), toRgb(token("--diff-more"))],
     plot: Array.from({ length: 8 }, (_, i) => token(`--plot-${i}`)),
     font: token("--font"),
     mono: token("--mono"),

@@ -37,7 +37,8 @@ export function paintLine(
   wideFrom: number,
 ): void {
   const pixels = line.length;
-  const { x0, x1, fn } = row;
+  const { x0, x1 } = row;
+  const tint = row.tint ?? row.fn;
   const scale = pixels / (domain.hi - domain.lo);
   wide.length = 0;
   let painted = 0; // columns to the left of this are done
@@ -45,7 +46,7 @@ export function paintLine(
   while (i < x0.length && (x0[i] as number) < domain.hi) {
     const left = ((x0[i] as number) - domain.lo) * scale;
     const right = ((x1[i] as number) - domain.lo) * scale;
-    const colour = colours[fn[i] as number] as number;
+    const colour = colours[tint[i] as number] as number;
     const from = Math.max(painted, Math.round(left), 0);
     const to = Math.min(Math.round(right), pixels);
     if (to > from) {

@@ -14,7 +14,7 @@ export interface FlameScene {
   /** ImageData pixels by function. */
   colours: Uint32Array;
   label(fn: number): string;
-  share(width: number): string;
+  share(width: number, depth: number, index: number): string;
   domain: Domain;
   scroll: number;
   rowHeight: number;
@@ -150,7 +150,7 @@ export class FlamePainter {
       context.fillStyle = isDim ? tokens.inkSoft : tokens.boxInk;
       context.fillText(label, left + 5 * ratio, middle);
       if (label !== name || isDim) continue;
-      const share = scene.share((row.x1[i] as number) - (row.x0[i] as number));
+      const share = scene.share((row.x1[i] as number) - (row.x0[i] as number), depth, i);
       const used = this.text.width(label);
       const needs = this.text.width(share);
       if (used + needs + 14 * ratio > inside) continue;

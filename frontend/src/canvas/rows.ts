@@ -4,6 +4,8 @@ export interface BoxColumns {
   x1: Uint32Array;
   fn: Uint32Array;
   flags: Uint32Array | null;
+  /** Positions in a scene's colours, where a box's colour is its own and not its function's. */
+  tint?: Uint32Array | null;
 }
 
 /** First position at or after `from` whose x1 is greater than x: near ones are found first. */

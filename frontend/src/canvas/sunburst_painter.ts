@@ -54,7 +54,7 @@ export class SunburstPainter {
       const row = scene.rows[arc.depth] as BoxColumns;
       const fn = arc.index >= 0 ? (row.fn[arc.index] as number) : -1;
       tracePath(context, arc);
-      context.fillStyle = fn >= 0 ? cssOf(scene.colours[fn] as number) : tokens.line;
+      context.fillStyle = fn >= 0 ? cssOf(scene.colours[(row.tint ?? row.fn)[arc.index] as number] as number) : tokens.line;
       context.fill();
       if (arc.index >= 0 && row.flags && ((row.flags[arc.index] as number) & 1) !== 0)
         this.fillHatch(arc, tokens, ratio);

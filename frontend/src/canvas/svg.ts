@@ -55,11 +55,11 @@ export function flameSvg(scene: FlameScene, tokens: Tokens, width: number): stri
       }
       const fn = row.fn[i] as number;
       const name = scene.label(fn);
-      const share = scene.share((row.x1[i] as number) - (row.x0[i] as number));
+      const share = scene.share((row.x1[i] as number) - (row.x0[i] as number), depth, i);
       const label = shorten(name, right - left - 8);
       body.push(
         `<g><title>${escape(name.slice(0, 500))} ${share}</title>` +
-          `<rect x="${left.toFixed(2)}" y="${top}" width="${Math.max(0.3, right - left - 0.6).toFixed(2)}" height="${rowHeight - 1}" fill="${cssOf(scene.colours[fn] as number)}"/>` +
+          `<rect x="${left.toFixed(2)}" y="${top}" width="${Math.max(0.3, right - left - 0.6).toFixed(2)}" height="${rowHeight - 1}" fill="${cssOf(scene.colours[(row.tint ?? row.fn)[i] as number] as number)}"/>` +
           (label ? `<text x="${(left + 4).toFixed(2)}" y="${top + rowHeight / 2 + 4}" fill="${tokens.boxInk}">${escape(label)}</text>` : "") +
           "</g>",
       );
@@ -75,7 +75,7 @@ export function sunburstSvg(scene: SunburstScene, tokens: Tokens, share: (width:
   for (const arc of layoutArcs(scene.rows, scene.frame)) {
     const row = scene.rows[arc.depth] as BoxColumns;
     const fn = arc.index >= 0 ? (row.fn[arc.index] as number) : -1;
-    const fill = fn >= 0 ? cssOf(scene.colours[fn] as number) : tokens.line;
+    const fill = fn >= 0 ? cssOf(scene.colours[(row.tint ?? row.fn)[arc.index] as number] as number) : tokens.line;
     const name = fn >= 0 ? scene.label(fn) : "";
     const width = fn >= 0 ? (row.x1[arc.index] as number) - (row.x0[arc.index] as number) : 0;
     const title = fn >= 0 ? `<title>${escape(name.slice(0, 500))} ${share(width)}</title>` : "";

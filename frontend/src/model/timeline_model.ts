@@ -1,6 +1,6 @@
 import type { Flame, FlameRow, TimeLane, TimeWindow } from "../api/types";
 import { formatPlace } from "./format";
-import { packageOf, shadeOf, SLOT_HEAT, SLOT_KINDS, SLOT_ROOT, type ColourMode, type PackageColours } from "./palette";
+import { KINDS, packageOf, shadeOf, SLOT_HEAT, SLOT_KINDS, SLOT_ROOT, type ColourMode, type PackageColours } from "./palette";
 
 const NS = 1e9;
 const SHADES = 4;
@@ -96,7 +96,7 @@ export class TimelineModel {
       }
       const slot =
         mode === "kind"
-          ? SLOT_KINDS + Math.min(kind[fn] ?? 0, 6)
+          ? SLOT_KINDS + Math.min(kind[fn] ?? 0, KINDS.length - 1)
           : kind[fn] === 6
             ? SLOT_ROOT
             : colours.slotOf(packages[fn] ?? "");

@@ -42,6 +42,8 @@ export interface ViewState {
   /** What of the time order is in sight; null = all of the window. */
   sight: [number, number] | null;
   colour: "package" | "kind" | "self";
+  /** How two profiles are made comparable. */
+  normalise: "none" | "total" | "ncalls";
   rings: number; // 0 = as many as fit
   theme: ThemeChoice | null; // null = the person's own
 }
@@ -69,6 +71,7 @@ export const USUAL: ViewState = {
   collapse: false,
   sight: null,
   colour: "package",
+  normalise: "none",
   rings: 0,
   theme: null,
 };
@@ -131,6 +134,7 @@ export function parseState(hash: string): ViewState {
     collapse: query.get("collapse") === "1",
     sight: span(query.get("sight")),
     colour: oneOf(query.get("colour"), ["package", "kind", "self"] as const, "package"),
+    normalise: oneOf(query.get("normalise"), ["none", "total", "ncalls"] as const, "none"),
     rings: Number.isInteger(rings) && rings > 0 && rings <= 64 ? rings : 0,
     theme: theme ? oneOf(theme, ["system", "light", "dark"] as const, "system") : null,
   };
@@ -164,6 +168,7 @@ export function printState(state: ViewState): string {
   put("collapse", state.collapse ? "1" : "");
   put("sight", state.sight ? state.sight.map(round).join("-") : "");
   put("colour", state.colour === "package" ? "" : state.colour);
+  put("normalise", state.normalise === "none" ? "" : state.normalise);
   put("rings", state.rings ? String(state.rings) : "");
   put("theme", state.theme ?? "");
   // Commas and dots need no escaping in a fragment, and links are read by people.
@@ -183,6 +188,7 @@ const STEPS: readonly (keyof ViewState)[] = [
   "order",
   "group",
   "collapse",
+  "normalise",
   "threads",
   "processes",
   "states",

@@ -1,6 +1,8 @@
 import type { TooltipContent } from "../widgets/tooltip";
 import { safeName } from "../canvas/text";
 import { cssOf, pixel } from "../canvas/colours";
+import { diffColours } from "../canvas/diff_colours";
+import { changeOf, changeText, DIFF_SHADES, relativeText } from "../model/diff_model";
 import type { FlameModel } from "../model/flame_model";
 import { formatAmount, formatCount, formatPercent } from "../model/format";
 import { KINDS, SLOT_HEAT, SLOT_KINDS, SLOT_OTHER, HEAT_STEPS, type ColourMode } from "../model/palette";
@@ -87,6 +89,10 @@ export class ChartFrame {
 
   private updateLegend(shared: Shared, flame: FlameModel): void {
     const { state, tokens, colours } = shared;
+    if (shared.isCompared) {
+      this.compareLegend(shared, flame);
+      return;
+    }
     const colourOf = (slot: number) => cssOf(pixel(tokens.slots[slot * SHADES] ?? [0, 0, 0]));
     const parts: (Node | string)[] = [];
     let key = `${state.colour} ${tokens.ink}`;
@@ -132,12 +138,36 @@ export class ChartFrame {
     }
     if (key === this.legendKey) return;
     this.legendKey = key;
+    this.fillLegend(parts);
+  }
+
+  private compareLegend(shared: Shared, flame: FlameModel): void {
+    const key = `diff ${shared.tokens.ink} ${flame.flame.head.is_tested}`;
+    if (key === this.legendKey) return;
+    this.legendKey = key;
+    const shades = [...diffColours(shared.tokens).slice(0, DIFF_SHADES)].map((colour) => {
+      const square = el("span", { class: "swatch" });
+      square.style.background = cssOf(colour);
+      return square;
+    });
+    this.fillLegend([
+      el("span", { class: "key" }, "less in B, or gone"),
+      ...shades,
+      el("span", { class: "key" }, "more in B, or new"),
+      el("span", { class: "key" }, flame.flame.head.is_tested ? "A box is as wide as both together; pale: may be chance." : "A box is as wide as both together."),
+    ]);
+  }
+
+  /** In a hand it scrolls sideways: the keyboard must reach it when nothing in it does. */
+  private fillLegend(parts: (Node | string)[]): void {
     fill(this.legend, ...parts);
+    if (this.legend.querySelector("button")) this.legend.removeAttribute("tabindex");
+    else this.legend.tabIndex = 0;
   }
 
   /** The picture as a table, for those who hear the page. */
   private updateTable(flame: FlameModel, root: Box): void {
-    if (flame.flame.head.nodes > 200_000) return;
+    if (flame.flame.head.nodes > 200_000 || flame.flame.head.base) return;
     const path = pathOf(flame.flame, root).join(".");
     const key = `${flame.flame.head.rev}/${path}/${flame.flame.head.total}`;
     if (key === this.tableKey) return;
@@ -170,8 +200,7 @@ export class ChartFrame {
   /** Reads out where the keyboard's cursor is. */
   speak(flame: FlameModel, box: Box): void {
     const fn = flame.flame.rows[box.depth]?.fn[box.index] ?? 0;
-    const width = widthOf(flame.flame, box);
-    this.spoken.textContent = `${safeName(flame.name(fn))}, depth ${box.depth}, ${flame.amountText(width)}, ${flame.shareText(width)}`;
+    this.spoken.textContent = `${safeName(flame.name(fn))}, depth ${box.depth}, ${boxAmount(flame, box)}, ${boxShare(flame, box)}`;
   }
 }
 
@@ -187,6 +216,7 @@ function packagePattern(flame: FlameModel, name: string): string {
 
 export function boxTooltip(flame: FlameModel, box: Box): TooltipContent {
   const fn = flame.flame.rows[box.depth]?.fn[box.index] ?? 0;
+  if (flame.flame.head.base) return changeTooltip(flame, box, fn);
   const total = widthOf(flame.flame, box);
   const self = selfOf(flame.flame, box);
   const { head } = flame.flame;
@@ -205,6 +235,35 @@ export function boxTooltip(flame: FlameModel, box: Box): TooltipContent {
   if (isApportioned(flame.flame, box))
     content.note = "≈ apportioned: several callers share this function's time";
   return content;
+}
+
+function changeTooltip(flame: FlameModel, box: Box, fn: number): TooltipContent {
+  const { head } = flame.flame;
+  const { base, target, isSure } = changeOf(flame.flame, box);
+  const content: TooltipContent = {
+    title: safeName(flame.name(fn)),
+    place: safeName(flame.place(fn)),
+    rows: [
+      ["A", formatAmount(base, head.unit), formatPercent(head.base?.total ? base / head.base.total : 0)],
+      ["B", formatAmount(target, head.unit), formatPercent(head.target?.total ? target / head.target.total : 0)],
+      ["change", changeText(target - base, head.unit), relativeText(base, target)],
+    ],
+  };
+  if (!isSure) content.note = "This may be chance: too few samples differ";
+  return content;
+}
+
+/** What stands beside a box: its amount's share, or what changed. */
+export function boxShare(flame: FlameModel, box: Box): string {
+  if (!flame.flame.head.base) return flame.shareText(widthOf(flame.flame, box));
+  const { base, target } = changeOf(flame.flame, box);
+  return relativeText(base, target);
+}
+
+export function boxAmount(flame: FlameModel, box: Box): string {
+  if (!flame.flame.head.base) return flame.amountText(widthOf(flame.flame, box));
+  const { base, target } = changeOf(flame.flame, box);
+  return changeText(target - base, flame.flame.head.unit);
 }
 
 /** From a share of the value: exact where every sample weighs the same, and marked where not. */

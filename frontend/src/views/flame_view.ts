@@ -6,7 +6,7 @@ import { depthBelow, extentOf, functionOf, pathOf, type Box } from "../model/tre
 import { el, fill, frameGate, icon, onResize, wantsLessMotion } from "../widgets/dom";
 import { stateCard } from "../widgets/notice";
 import { hideTooltip, showTooltip } from "../widgets/tooltip";
-import { boxTooltip, ChartFrame, rootOf } from "./chart";
+import { boxShare, boxTooltip, ChartFrame, rootOf } from "./chart";
 import { listenTo } from "./gestures";
 import { PictureControls } from "./picture_controls";
 import type { Actions, Shared, View } from "./view";
@@ -79,6 +79,7 @@ export class FlameView implements View {
     this.shared = shared;
     const { flame, state } = shared;
     this.controls.update(shared);
+    this.frame.colourLabel.hidden = shared.isCompared ?? false;
     this.invert.setAttribute("aria-pressed", String(state.invert));
     this.flip.setAttribute("aria-pressed", String(state.isFlipped));
     this.message.hidden = flame !== null && !flame.isEmpty;
@@ -176,7 +177,7 @@ export class FlameView implements View {
       rows: flame.flame.rows,
       colours: shared.boxColours,
       label: (fn) => flame.name(fn),
-      share: (width) => flame.shareText(width),
+      share: (_, depth, index) => boxShare(flame, { depth, index }),
       domain: this.domain,
       scroll: this.scroll,
       rowHeight: this.rowHeight,

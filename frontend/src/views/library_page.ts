@@ -26,6 +26,7 @@ export class LibraryPage {
   private readonly zone = el("section", { class: "dropzone", "aria-label": "Upload" });
   private readonly more = el("button", { class: "button", type: "button", hidden: true }, "Show more");
   private readonly remove = el("button", { class: "button", type: "button", hidden: true }, icon("trash"), el("span"));
+  private readonly compare = el("button", { class: "button", type: "button", hidden: true }, "Compare the two");
   private readonly search = el("input", { class: "field", type: "search", placeholder: "Search profiles", "aria-label": "Search profiles" });
   private readonly order = el("select", { class: "field", "aria-label": "Order" });
   private readonly tools: HTMLElement;
@@ -63,6 +64,7 @@ export class LibraryPage {
       { class: "list-tools" },
       el("div", { class: "search" }, icon("search"), this.search),
       this.order,
+      this.compare,
       this.remove,
     );
     fill(
@@ -91,6 +93,7 @@ export class LibraryPage {
     }, { signal });
     this.order.addEventListener("change", () => this.render(), { signal });
     this.more.addEventListener("click", () => void this.next(), { signal });
+    this.compare.addEventListener("click", () => this.comparePicked(), { signal });
     this.remove.addEventListener("click", () => void this.removePicked(), { signal });
     const over = (isOver: boolean) => this.zone.classList.toggle("is-over", isOver);
     window.addEventListener("dragover", (event) => {
@@ -145,6 +148,7 @@ export class LibraryPage {
   private render(): void {
     this.more.hidden = !this.cursor;
     this.remove.hidden = this.picked.size === 0;
+    this.compare.hidden = this.picked.size !== 2;
     const label = this.remove.querySelector("span");
     if (label) label.textContent = `Delete ${this.picked.size}`;
     this.tools.hidden = this.hasAnswer && !this.rows.length && !this.search.value;
@@ -194,6 +198,12 @@ export class LibraryPage {
       facts,
       remove,
     );
+  }
+
+  /** The earlier one is the base. */
+  private comparePicked(): void {
+    const two = this.rows.filter((row) => this.picked.has(row.id)).sort((a, b) => a.created_unix_ms - b.created_unix_ms);
+    if (two.length === 2) location.assign(`/d/${two.map((row) => encodeURIComponent(row.id)).join("..")}`);
   }
 
   private async removePicked(): Promise<void> {

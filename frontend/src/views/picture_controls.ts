@@ -29,6 +29,10 @@ export class PictureControls {
   update(shared: Shared): void {
     this.shared = shared;
     const { state, profile } = shared;
+    if (shared.isCompared) {
+      for (const part of [this.order, this.threads, this.shape]) part.hidden = true;
+      return;
+    }
     this.orderSwitch.set(state.order);
     this.order.hidden = !profile.shapes.includes("stacks") && state.order !== "time";
     this.threads.hidden = profile.threads.length < 2 && profile.processes.length < 2;

@@ -4,7 +4,7 @@ import { isSavedPage, savedSource } from "../api/saved";
 import type { LiveMessage, Profile } from "../api/types";
 import { mixRgb, pixel, readTokens, SHADES, type Rgb } from "../canvas/colours";
 import { safeName } from "../canvas/text";
-import { HEAT_STEPS, KINDS, PackageColours, PACKAGE_SLOTS } from "../model/palette";
+import { PackageColours, PACKAGE_SLOTS } from "../model/palette";
 import { shortFile } from "../model/format";
 import { compileQuery, coverage, matchFunctions } from "../model/search";
 import { chooseTheme, theme, themeChoice } from "../state/theme";
@@ -22,6 +22,7 @@ import { LinesView } from "./lines_view";
 import { MemoryView } from "./memory_view";
 import { askEarly, isInTime, PageData, QUESTION_OF, type EarlyFlame } from "./page_data";
 import { openShareDialog } from "./share_dialog";
+import { SLOT_TOKENS } from "./slots";
 import { StripView } from "./strip_view";
 import { SunburstView } from "./sunburst_view";
 import { TimeView } from "./time_view";
@@ -46,14 +47,6 @@ const MAKERS: Record<MadeView, new (actions: Actions) => View> = {
   time: TimeView,
 };
 
-/** Palette slots in the order of model/palette.ts. */
-const SLOT_TOKENS = [
-  ...Array.from({ length: PACKAGE_SLOTS }, (_, i) => `--hue-${i}`),
-  "--hue-other",
-  "--hue-root",
-  ...["python", "native", "builtin", "kernel", "gc", "idle", "synthetic", "task"].slice(0, KINDS.length).map((k) => `--kind-${k}`),
-  ...Array.from({ length: HEAT_STEPS }, (_, i) => `--heat-${i}`),
-];
 const DIMMED = 0.84;
 const SETTLED_SAMPLES = 300;
 const SLOW_MS = 300;

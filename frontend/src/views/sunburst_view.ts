@@ -3,10 +3,10 @@ import { SunburstPainter, type SunburstScene } from "../canvas/sunburst_painter"
 import { sunburstSvg } from "../canvas/svg";
 import { safeName } from "../canvas/text";
 import { neighbour } from "../model/flame_model";
-import { boxAt, depthBelow, extentOf, functionOf, pathOf, rangeWithin, widthOf, type Box } from "../model/tree";
+import { boxAt, depthBelow, extentOf, functionOf, pathOf, rangeWithin, type Box } from "../model/tree";
 import { el, fill, frameGate, icon, onResize, wantsLessMotion } from "../widgets/dom";
 import { hideTooltip, showTooltip } from "../widgets/tooltip";
-import { boxTooltip, ChartFrame, rootOf } from "./chart";
+import { boxAmount, boxShare, boxTooltip, ChartFrame, rootOf } from "./chart";
 import { chartMessage } from "./flame_view";
 import { PictureControls } from "./picture_controls";
 import type { Actions, Shared, View } from "./view";
@@ -87,6 +87,7 @@ export class SunburstView implements View {
     this.shared = shared;
     const { flame, state } = shared;
     this.controls.update(shared);
+    this.frameParts.colourLabel.hidden = shared.isCompared ?? false;
     this.invert.setAttribute("aria-pressed", String(state.invert));
     this.rings.value = String(RING_CHOICES.includes(state.rings) ? state.rings : 0);
     this.message.hidden = flame !== null && !flame.isEmpty;
@@ -227,7 +228,6 @@ export class SunburstView implements View {
     if (!flame || !target) return;
     this.updateMore(target.rings);
     const box = this.hover ?? this.cursor ?? this.root;
-    const width = widthOf(flame.flame, box);
     const name = box.depth === 0 ? "all" : safeName(flame.name(functionOf(flame.flame, box)));
     const size = ringRadius(target, 1) * 2 - 14;
     this.centre.style.width = `${size}px`;
@@ -237,8 +237,8 @@ export class SunburstView implements View {
     fill(
       this.centre,
       isSmall ? null : el("div", { class: "name" }, name.length > 60 ? `${name.slice(0, 28)}…${name.slice(-28)}` : name),
-      el("div", { class: "share" }, flame.shareText(width)),
-      size < 60 ? null : el("div", { class: "amount" }, flame.amountText(width)),
+      el("div", { class: "share" }, boxShare(flame, box)),
+      size < 60 ? null : el("div", { class: "amount" }, boxAmount(flame, box)),
     );
   }
 

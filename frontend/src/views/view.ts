@@ -53,6 +53,8 @@ export interface Shared {
   activity: Activity | null;
   /** The value that is shown without a choice, where it is not the server's usual one. */
   usualValue: string;
+  /** Two profiles are compared: pictures show both, and what changed. */
+  isCompared?: boolean;
   /** The question this view asked was refused. */
   problem: string;
 }

@@ -32,6 +32,7 @@ test("url: what is printed is read back the same", () => {
     collapse: true,
     sight: [1.5, 2.25],
     colour: "self",
+    normalise: "total",
     rings: 8,
     theme: "dark",
   };
