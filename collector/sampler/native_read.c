@@ -11,7 +11,8 @@ enum { TRIES = 8, OTHERS_MAX = 4096 };
 
 static const uint64_t list_every_ns = 100000000;
 static const uint64_t budget_max_ns = 10000000;
-static const double stop_share = 0.01; /* of each thread's time; docs/sampling.md has the cost */
+static const double stop_share_default =
+    0.01; /* of each thread's time; docs/sampling.md has the cost */
 
 /* ---- one thread ---- */
 
@@ -47,10 +48,11 @@ static enum reading_result read_python(struct sampled_process *p, struct samplin
 /* The time that may go into stopping this thread grows with time; false when none is left. */
 static bool has_budget(const struct sampling *s, struct sampled_thread *t)
 {
+    double share = s->options->stop_share > 0 ? s->options->stop_share : stop_share_default;
     if (t->budget_at_ns == 0)
         t->stop_budget_ns = (int64_t)budget_max_ns;
     else
-        t->stop_budget_ns += (int64_t)((double)(s->now_ns - t->budget_at_ns) * stop_share);
+        t->stop_budget_ns += (int64_t)((double)(s->now_ns - t->budget_at_ns) * share);
     if (t->stop_budget_ns > (int64_t)budget_max_ns)
         t->stop_budget_ns = (int64_t)budget_max_ns;
     t->budget_at_ns = s->now_ns;
@@ -79,8 +81,8 @@ static void read_stopped(struct sampled_process *p, struct sampling *s, struct s
     t->capture->asleep[0] = '\0';
     bool is_captured = capture_stopped(t->capture, p->pid, t->tid);
     result = read_python(p, s, t, &len);
-    stop_release(t->tid);
     uint64_t spent = clock_monotonic_ns() - begin;
+    stop_release(p->pid, t->tid); /* who is let go may take our CPU: that is not held */
     t->stop_budget_ns -= (int64_t)spent;
     s->native->stats.stops++;
     s->native->stats.stop_ns += spent;
@@ -103,7 +105,9 @@ void native_read_thread(struct sampled_process *p, struct sampling *s, struct sa
     if (capture_asleep(t->capture, p->pid, t->tid)) {
         enum reading_result result = read_python(p, s, t, &len);
         if (capture_is_still_asleep(t->capture, p->pid, t->tid)) {
+            uint64_t rows = s->stats->samples;
             take_result(p, s, t, result, len, false);
+            t->capture->is_valid = s->stats->samples != rows; /* what is kept is of this capture */
             return;
         }
         s->stats->retried++;

@@ -54,6 +54,7 @@ void process_close(struct sampled_process *p)
 {
     if (!p)
         return;
+    stop_forget(p->pid);
     for (size_t i = 0; i < p->threads_len; i++) {
         thread_deinit(p->threads[i]);
         free(p->threads[i]);
@@ -252,8 +253,8 @@ static enum reading_result read_stopped(struct sampled_process *p, struct sampli
         return result;
     }
     result = insist(p, s, t, attempt(p, s, t, len), STOPPED_TRIES, len);
-    stop_release(t->tid);
     uint64_t spent = clock_monotonic_ns() - begin;
+    stop_release(p->pid, t->tid);
     s->stop_budget_ns = spent < s->stop_budget_ns ? s->stop_budget_ns - spent : 0;
     *is_stopped = is_settled(result);
     if (result == READING_OK)

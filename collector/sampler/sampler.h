@@ -36,7 +36,8 @@ struct sampler_options {
     enum sampler_mode mode;
     bool never_stop;          /* never stop a thread to read it */
     bool exceptions;          /* look whether there is an exception in other modes too */
-    double stop_share;        /* at most this part of time may go into stops; 0 = 0.0025 */
+    double stop_share;        /* at most this part of time may go into stops; 0 = 0.0025, and with
+                                 native frames 0.01 of each thread's */
     bool native;              /* native frames too, and programs without Python */
     bool native_interpreter;  /* with those of the interpreter itself */
     uint64_t flush_ns;        /* between bulks into the stream; 0 = 200 ms */

@@ -12,13 +12,16 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "collector/target/process.h"
 #include "common/base/clock.h"
 
 enum {
     WATCH_NS = 40000,
+    NAP_NS = 100000,
+    END_NAPS = 1000,
     EVENT_SHIFT = 8,
     SIGNAL_MASK = 0x7f,
-    EVENT_STOP = 128 /* PTRACE_EVENT_STOP */
+    EVENT_STOP = 128, /* PTRACE_EVENT_STOP */
 };
 
 /* The signal to pass on when the stop was a signal's and not ours. */
@@ -51,7 +54,8 @@ static uint64_t own_delay_ns(void)
 }
 
 /* A thread that is on a CPU stops within microseconds: sleeping and being woken would take longer
- * than that, and hold it meanwhile. */
+ * than that, and hold it meanwhile. One that waits for a CPU stops when it gets one; that may take
+ * any time, and it cannot be let go before. */
 static int watch_for_stop(pid_t tid, siginfo_t *info, uint64_t *since_ns)
 {
     const int options = WSTOPPED | WEXITED | WNOWAIT | __WALL;
@@ -68,22 +72,43 @@ static int watch_for_stop(pid_t tid, siginfo_t *info, uint64_t *since_ns)
     do
         failed = waitid(P_PID, (id_t)tid, info, options);
     while (failed && errno == EINTR);
-    /* It stood still while we were awake already but waited for a CPU ourselves. */
+    /* It stood still when we were woken, and while we waited for a CPU ourselves. */
     *since_ns = clock_monotonic_ns() - (own_delay_ns() - delay);
     return failed;
 }
 
-/* Waits for the stop without ever taking an exit status: the thread may be our own child. */
-static enum stop_result wait_for_stop(pid_t tid, uint64_t *since_ns)
+static bool is_own_child(pid_t pid)
+{
+    struct process_stat stat;
+    return process_stat(pid, &stat) && stat.parent == getpid();
+}
+
+/* A thread that ended while it was traced waits for its tracer to hear of it, and its process
+ * with it. Whoever is parent too hears of it in another way, and only once. */
+static enum stop_result let_go(pid_t pid, pid_t tid)
+{
+    siginfo_t info = {0};
+    if (tid != pid || !is_own_child(pid))
+        (void)waitid(P_PID, (id_t)tid, &info, WEXITED | WNOHANG | __WALL);
+    return STOP_GONE;
+}
+
+/* Waits for the stop without ever taking the exit status of a child of ours. */
+static enum stop_result wait_for_stop(pid_t pid, pid_t tid, uint64_t *since_ns)
 {
     siginfo_t info = {0};
     int failed = watch_for_stop(tid, &info, since_ns);
     if (failed || (info.si_code != CLD_TRAPPED && info.si_code != CLD_STOPPED))
-        return STOP_GONE;
+        return let_go(pid, tid);
     info = (siginfo_t){0};
     if (waitid(P_PID, (id_t)tid, &info, WSTOPPED | WNOHANG | __WALL) != 0 || info.si_pid == 0)
+        return let_go(pid, tid);
+    int event = info.si_status >> EVENT_SHIFT;
+    if (event == PTRACE_EVENT_EXIT) {
+        (void)ptrace(PTRACE_DETACH, tid, NULL, NULL);
         return STOP_GONE;
-    pending_signal = info.si_status >> EVENT_SHIFT == EVENT_STOP ? 0 : info.si_status & SIGNAL_MASK;
+    }
+    pending_signal = event == EVENT_STOP ? 0 : info.si_status & SIGNAL_MASK;
     return STOP_DONE;
 }
 
@@ -92,17 +117,32 @@ enum stop_result stop_thread(pid_t pid, pid_t tid, uint64_t *since_ns)
     pending_signal = 0;
     if (!is_running(pid, tid))
         return STOP_ASLEEP;
-    if (ptrace(PTRACE_SEIZE, tid, NULL, NULL) != 0)
+    /* With a stop before its end, a thread that ends now does so untraced: a main thread that
+     * leaves before the others (pthread_exit) would else keep us waiting for all of them. */
+    if (ptrace(PTRACE_SEIZE, tid, NULL, (void *)(uintptr_t)PTRACE_O_TRACEEXIT) != 0)
         return errno == ESRCH ? STOP_GONE : STOP_REFUSED;
     if (ptrace(PTRACE_INTERRUPT, tid, NULL, NULL) != 0) {
         (void)ptrace(PTRACE_DETACH, tid, NULL, NULL);
-        return STOP_GONE;
+        return let_go(pid, tid);
     }
-    return wait_for_stop(tid, since_ns);
+    return wait_for_stop(pid, tid, since_ns);
 }
 
-void stop_release(pid_t tid)
+void stop_release(pid_t pid, pid_t tid)
 {
-    (void)ptrace(PTRACE_DETACH, tid, NULL, (void *)(intptr_t)pending_signal);
+    siginfo_t info = {0};
+    if (ptrace(PTRACE_DETACH, tid, NULL, (void *)(intptr_t)pending_signal) != 0) {
+        /* Killed while it stood still: its end comes in a moment. */
+        for (int i = 0; i < END_NAPS && info.si_pid == 0 &&
+                        waitid(P_PID, (id_t)tid, &info, WEXITED | WNOWAIT | WNOHANG | __WALL) == 0;
+             i++)
+            (void)clock_sleep_until(clock_monotonic_ns() + NAP_NS);
+        (void)let_go(pid, tid);
+    }
     pending_signal = 0;
+}
+
+void stop_forget(pid_t pid)
+{
+    (void)let_go(pid, pid);
 }

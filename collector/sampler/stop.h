@@ -16,4 +16,7 @@ enum stop_result {
 /* `*since_ns` is when it stood still. A thread that waits for a CPU stops when it gets one: that
  * time is not one in which it was held. */
 enum stop_result stop_thread(pid_t pid, pid_t tid, uint64_t *since_ns);
-void stop_release(pid_t tid);
+void stop_release(pid_t pid, pid_t tid);
+
+/* Of a process that has ended: lets its parent hear of it if it ended within a stop. */
+void stop_forget(pid_t pid);
