@@ -114,6 +114,36 @@ def particulars(results):
                       f"{max(r['table_bytes'] for r in runs) / 2**20:12.1f}")
 
 
+def keeping_up(release, python):
+    """Exact mode with the program on one core and the collector on the other: no event may be lost, and what the
+    collector holds is to follow the blocks that are alive."""
+    cores = sorted(os.sched_getaffinity(0))
+    if len(cores) < 2 or not shutil.which("taskset"):
+        print("SKIP: keeping up needs two cores and taskset")
+        return
+    print(f"\n{'asked M/s':>10}{'made M/s':>10}{'late ms':>9}{'events M':>10}{'gaps':>6}{'waits':>7}{'collector':>11}"
+          f"{'ns/event':>10}{'blocks':>10}{'stacks':>8}{'tables MiB':>12}{'RSS MiB':>9}{'B/block':>9}")
+    for rate, blocks in ((10, 0), (10, 1000000), (10, 4000000), (0, 1000000)):
+        # taskset in front of the collector, and again in front of what it starts.
+        command = ["taskset", "-c", str(cores[1]), str(release / "heap_probe"), str(release / "libheliograph-agent.so"), "exact",
+                   "--no-rows", "--", "taskset", "-c", str(cores[0]), str(python), str(HERE / "memory_programs" / "rate.py"),
+                   str(rate), os.environ.get("BENCH_SECONDS", "5"), str(blocks)]
+        done = subprocess.run(command, capture_output=True, text=True)
+        said = re.search(r"RATE (\d+) ([0-9.]+) ([0-9.]+)", done.stderr)
+        if done.returncode or not said:
+            print(f"rate.py failed: {done.stderr[-300:]}")
+            continue
+        own = json.loads(done.stdout)
+        took = float(said.group(2))
+        tables = own["table_bytes"]
+        print(f"{rate or 'all':>10}{int(said.group(1)) / took / 1e6:10.2f}{float(said.group(3)) * 1e3:9.1f}{own['events'] / 1e6:10.1f}"
+              f"{own['lost']:6}{own['waits']:7}{own['collector_cpu_us'] / 1e6 / took:10.0%} "
+              f"{own['collector_cpu_us'] * 1e3 / own['events']:10.1f}{own['peak_blocks']:10}{own['stacks']:8}{tables / 2**20:12.1f}"
+              f"{own['collector_max_rss_kib'] / 1024:9.1f}{tables / max(own['peak_blocks'], 1):9.0f}")
+        if own["lost"]:
+            print(f"over its bound: {own['lost']} events lost at {rate or 'full'} M events/s, promised none")
+
+
 def main(release):
     build = release.parent
     python, have = python_for(build)
@@ -130,6 +160,7 @@ def main(release):
     names = [n for n in commands(release, python, have, folder, "fib") if n != "plain"]
     table(results, names)
     particulars(results)
+    keeping_up(release, python)
     for work, (_, ratios, _) in results.items():
         for name, limit in LIMIT.items():
             value = statistics.median(ratios[name]) if ratios[name] else 0

@@ -14,6 +14,8 @@
 #include <time.h>
 #include <unistd.h>
 
+enum { WAITS = 4 };
+
 __thread struct agent_thread *agent_self;
 __thread int64_t agent_countdown;
 static __thread int is_entering __attribute__((tls_model("initial-exec")));
@@ -299,22 +301,40 @@ static void sleep_on_tail(struct agent_thread *t)
             (uint32_t)(t->ring.limit + RING_SPARE - t->ring.mask - 1), &moment, NULL, 0);
 }
 
-/* In exact mode waits, within a bound; a ring that stays full is then only counted until it has
- * room again, without another wait. */
+/* Until there is room, the collector is gone, has stood still for wait_ms, or WAITS times that have
+ * passed. A machine with too much to do may well leave the collector waiting for a while. */
+AGENT_COLD static bool wait_for_room(struct agent_thread *t)
+{
+    uint64_t bound_ns = (uint64_t)control->wait_ms * 1000000;
+    uint64_t start_ns = agent_clock_ns();
+    uint64_t moved_ns = start_ns;
+    uint64_t heartbeat = atomic_load(&control->heartbeat);
+    bool has_room = false;
+    atomic_fetch_add_explicit(&t->ring.shared->lost_waits, 1, memory_order_relaxed);
+    for (uint32_t n = 1; !has_room; n++) {
+        sleep_on_tail(t); /* a millisecond at most */
+        has_room = ring_writer_refresh(&t->ring);
+        uint64_t now_ns = agent_clock_ns();
+        uint64_t beat = atomic_load(&control->heartbeat);
+        if (beat != heartbeat) {
+            heartbeat = beat;
+            moved_ns = now_ns;
+        }
+        if (now_ns - moved_ns > bound_ns || now_ns - start_ns > WAITS * bound_ns ||
+            (n % 16 == 0 && is_collector_gone()))
+            break;
+    }
+    ring_writer_after_wait(&t->ring);
+    return has_room;
+}
+
+/* In exact mode waits, within bounds; a ring that stays full is then only counted until it has room
+ * again, without another wait. */
 AGENT_COLD static bool make_room(struct agent_thread *t)
 {
     bool has_room = ring_writer_refresh(&t->ring);
-    if (!has_room && !t->is_degraded && control->mode == RING_EXACT) {
-        atomic_fetch_add_explicit(&t->ring.shared->lost_waits, 1, memory_order_relaxed);
-        /* Each sleep ends with room or after a millisecond. */
-        for (uint32_t ms = 0; !has_room && ms < control->wait_ms; ms++) {
-            if (ms % 16 == 1 && is_collector_gone())
-                break;
-            sleep_on_tail(t);
-            has_room = ring_writer_refresh(&t->ring);
-        }
-        ring_writer_after_wait(&t->ring);
-    }
+    if (!has_room && !t->is_degraded && control->mode == RING_EXACT)
+        has_room = wait_for_room(t);
     if (!has_room) {
         uint64_t heartbeat = atomic_load(&control->heartbeat);
         if (!t->is_degraded || heartbeat != t->stalled_heartbeat) {

@@ -78,14 +78,18 @@ static void set_now(struct heap *h)
 static void note_tables(struct heap *h)
 {
     uint64_t bytes = h->sites_cap * sizeof(*h->sites);
+    uint64_t blocks = 0;
     for (size_t i = 0; i < h->active_len; i++) {
         const struct heap_process *p = h->processes[h->active[i]];
         bytes += p->live.bytes;
+        blocks += p->live.len;
         for (size_t r = 0; r < p->rings_len; r++)
             bytes += p->rings[r]->nodes_cap * 3 * sizeof(uint32_t);
     }
     if (bytes > h->totals.table_bytes)
         h->totals.table_bytes = bytes;
+    if (blocks > h->totals.peak_blocks)
+        h->totals.peak_blocks = blocks;
 }
 
 /* Writes the rows of the ticks that are over before anything of the new one is read. */

@@ -34,6 +34,7 @@ struct heap_totals {
     uint64_t waits;           /* times a thread waited for a full ring */
     uint64_t processes, threads, stacks;
     uint64_t table_bytes; /* the most held for live blocks and stacks */
+    uint64_t peak_blocks; /* the most live blocks, as seen once a tick */
 };
 
 struct heap;

@@ -120,7 +120,7 @@ static bool resize(struct live *l, struct live_page *p, size_t cap)
         if (!next.slots)
             return false;
     }
-    for (size_t i = 0; i < p->cap; i++) {
+    for (size_t i = 0; next.slots && i < p->cap; i++) {
         if (p->slots[i].address != 0)
             insert(&next, &p->slots[i]);
     }

@@ -257,6 +257,7 @@ static void print_all(const struct collected *c, const struct heap_totals *t, in
     put_u64(&j, "threads", t->threads);
     put_u64(&j, "stacks", t->stacks);
     put_u64(&j, "table_bytes", t->table_bytes);
+    put_u64(&j, "peak_blocks", t->peak_blocks);
     put_u64(&j, "rows", c->rows);
     put_u64(&j, "points", c->points);
     json_out_key(&j, "highest_point");

@@ -43,7 +43,8 @@ struct ring_control {
     uint32_t processes, threads; /* slots */
     uint32_t records;            /* of one ring; a power of two */
     uint32_t nodes;              /* of one thread */
-    uint32_t wait_ms;            /* how long a full ring may hold its thread up, exact mode */
+    uint32_t wait_ms;            /* exact mode: for how long a full ring may hold its thread up
+                                    while the collector stands still */
     uint64_t definition_bytes;   /* of one process */
     uint64_t process_offset, thread_offset, definition_offset, data_offset, total_bytes;
 

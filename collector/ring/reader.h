@@ -16,7 +16,7 @@ struct ring_options {
     uint64_t every_bytes;      /* sampled; 0 = 512 KiB */
     uint32_t records;          /* of a ring, a power of two; 0 = 131072 exact, 8192 sampled */
     uint32_t nodes;            /* 0 = all that RING_NODE_BITS allow */
-    uint32_t wait_ms;          /* exact mode, 0 = 400 */
+    uint32_t wait_ms;          /* exact mode, 0 = 1000 */
     uint64_t definition_bytes; /* of a process; 0 = 64 MiB */
 };
 

@@ -30,7 +30,7 @@ static void arrange(struct ring_control *c, const struct ring_options *o)
     c->threads = RING_THREADS;
     c->records = o->records ? o->records : is_exact ? 1U << 17 : 1U << 13;
     c->nodes = o->nodes ? o->nodes : 1U << RING_NODE_BITS;
-    c->wait_ms = o->wait_ms ? o->wait_ms : 400;
+    c->wait_ms = o->wait_ms ? o->wait_ms : 1000;
     c->definition_bytes = o->definition_bytes ? o->definition_bytes : UINT64_C(64) << 20;
     atomic_store(&c->every_bytes, o->every_bytes ? o->every_bytes : UINT64_C(512) << 10);
     ring_control_arrange(c);
