@@ -174,6 +174,8 @@ const AXE_PAGES = [
   ...["sunburst", "flame", "table", "memory", "threads"].map((view) => [view, `/p/run24#view=${view}`]),
   ["callers", "/p/run24#view=callers&sel=112"],
   ["lines", "/p/run24#view=lines&sel=112"],
+  ["allocations at a moment", "/p/heap24#view=memory&at=12.5"],
+  ["two moments", "/p/heapsampled#view=memory&at=13&base=6"],
   ["an estimate", "/p/pstats1#view=flame"],
   ["an empty state", "/p/nostacks#view=flame"],
   ["a filter", "/p/run24#view=sunburst&from=3&to=9&q=json&sel=112&root=100.103"],
@@ -195,7 +197,7 @@ for (const theme of ["light", "dark"])
 
 for (const [width, height] of [[1280, 800], [390, 844], [320, 640]])
   test(`layout: nothing is wider than a screen of ${width}x${height}`, async (t) => {
-    for (const path of ["/", "/p/run24", "/p/run24#view=flame", "/p/run24#view=table", "/p/run24#view=memory", "/p/broken1#view=threads", "/p/hostile"]) {
+    for (const path of ["/", "/p/run24", "/p/run24#view=flame", "/p/run24#view=table", "/p/run24#view=memory", "/p/heap24#view=memory&at=13&base=6", "/p/broken1#view=threads", "/p/hostile"]) {
       const page = await on.open(t, path, { width, height });
       await page.locator("main").waitFor();
       await page.waitForTimeout(250);

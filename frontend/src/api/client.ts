@@ -5,8 +5,10 @@ import type {
   DiffAnswer,
   Filter,
   Flame,
+  Leaks,
   LineRow,
   Normalise,
+  MemoryAnswer,
   PictureOptions,
   Profile,
   ProfileList,
@@ -92,6 +94,7 @@ export function filterQuery(filter: Filter): URLSearchParams {
   if (filter.threads.length) query.set("thread", filter.threads.join(","));
   if (filter.processes.length) query.set("process", filter.processes.join(","));
   if (filter.states.length) query.set("state", filter.states.join(","));
+  if (filter.domains.length) query.set("domain", filter.domains.join(","));
   if (filter.focus !== null) query.set("focus", String(filter.focus));
   if (filter.hide.length) query.set("hide", filter.hide.join(","));
   if (filter.hideModules.length) query.set("hidemod", filter.hideModules.join(","));
@@ -206,9 +209,18 @@ export interface ProfileSource {
     window: { from: number | null; to: number | null },
     signal?: AbortSignal,
   ): Promise<Activity>;
+  memory(filter: Filter, options: MemoryOptions, signal?: AbortSignal): Promise<MemoryAnswer>;
+  leaks(filter: Filter, signal?: AbortSignal): Promise<Leaks>;
   exportUrl(format: string): string;
   /** The whole profile, where there is no server to write files. */
   readonly file?: Blob;
+}
+
+export interface MemoryOptions {
+  by: string;
+  sort: string;
+  base: number | null;
+  limit: number;
 }
 
 /** Who answers a question ("flame", "table", ...; "" = what the profile is). */
@@ -293,6 +305,16 @@ export function sourceOf(id: string, answerer: Answerer): ProfileSource {
       if (window.to !== null) query.set("to", String(window.to));
       return json("activity", query, signal);
     },
+    memory(filter, options, signal) {
+      const query = filterQuery({ ...filter, value: "" });
+      query.set("by", options.by);
+      query.set("sort", options.sort);
+      query.set("limit", String(options.limit));
+      if (options.base !== null) query.set("base", String(options.base));
+      return json("memory", query, signal);
+    },
+    leaks: async (filter, signal) =>
+      (await json<{ leaks: Leaks }>("leaks", filterQuery({ ...filter, value: "" }), signal)).leaks,
     exportUrl: answerer.exportUrl,
     ...(answerer.file ? { file: answerer.file } : {}),
   };

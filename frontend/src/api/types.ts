@@ -285,7 +285,8 @@ export interface SeriesData {
 export interface SpanData {
   name: string;
   begin_s: number;
-  end_s: number;
+  /** null while it goes on. */
+  end_s: number | null;
   process: number;
   thread: number;
   begin_value: number;
@@ -306,6 +307,54 @@ export interface Activity {
   t1: number;
   buckets: number;
   threads: ActivityThread[];
+}
+
+/** Columns of GET .../memory: a row for each place; bytes, "_count" blocks, "_error" bytes. */
+export interface MemoryColumns {
+  id: number[];
+  name: string[];
+  file: string[];
+  module: string[];
+  line: number[];
+  callers: string[][];
+  [measure: string]: number[] | string[] | string[][];
+}
+
+export interface MemoryAnswer {
+  rev: number;
+  by: string;
+  /** Mean distance of samples; 0 = every allocation was followed. */
+  every_bytes: number;
+  base_s: number | null;
+  peak_s: number | null;
+  totals: Record<string, number>;
+  places: number;
+  columns: MemoryColumns;
+}
+
+export interface Leak {
+  id: number;
+  name: string;
+  file: string;
+  line: number;
+  at_line: number | null;
+  callers: string[];
+  bytes_per_min: number;
+  grown_bytes: number;
+  error_bytes: number;
+  confidence: number;
+  rises: number;
+  steps: number;
+  in_use: number[];
+}
+
+export interface Leaks {
+  from_s: number;
+  to_s: number;
+  windows: number;
+  too_short: boolean;
+  found: number;
+  items: Leak[];
 }
 
 export interface LiveMessage {
@@ -334,6 +383,7 @@ export interface Filter {
   threads: number[];
   processes: number[];
   states: string[];
+  domains: string[];
   focus: number | null;
   hide: number[];
   hideModules: number[];

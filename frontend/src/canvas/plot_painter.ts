@@ -1,4 +1,5 @@
 import type { Tokens } from "./colours";
+import { ellipsize } from "../model/format";
 import { byteTicks, niceTicks, timeTicks, toPixel, typicalStep, type Scale } from "./scale";
 
 export interface PlotLine {
@@ -14,15 +15,37 @@ export interface PlotLine {
 
 export interface PlotSpan {
   from: number;
+  /** The same as `from`: a mark. */
   to: number;
   name: string;
   level: number;
 }
 
+/** What lies between two curves: hatched, not a quantity of its own. */
+export interface PlotBand {
+  t: readonly number[];
+  low: readonly number[];
+  high: readonly number[];
+  colour: string;
+}
+
+export interface PlotSlope {
+  from: number;
+  to: number;
+  atFrom: number;
+  atTo: number;
+}
+
 export interface PlotScene {
   lines: readonly PlotLine[];
   spans: readonly PlotSpan[];
-  peak: { t: number; v: number; label: string } | null;
+  /** Whether spans have their names beside them. */
+  hasNames: boolean;
+  /** Collections of garbage: ticks along the top, full ones longer. */
+  collections: readonly { t: number; generation: number }[];
+  bands: readonly PlotBand[];
+  slope: PlotSlope | null;
+  peak: { t: number; v: number; label: string; hasLines: boolean } | null;
   from: number;
   to: number;
   isBytes: boolean;
@@ -71,8 +94,11 @@ export function drawPlot(
   context.font = `11px ${tokens.font}`;
 
   drawGrid(context, scene, tokens, x, left, width, bottom);
+  for (const band of scene.bands) drawBand(context, band, x, left);
   for (const line of scene.lines) drawLine(context, line, x, line.axis === "left" ? left : right, bottom);
+  drawCollections(context, scene, tokens, x, bottom);
   drawSpans(context, scene, tokens, x, bottom);
+  if (scene.slope) drawSlope(context, scene.slope, tokens, x, left);
   drawAxisText(context, scene, tokens, x, left, right, width, height);
   if (scene.peak && scene.peak.t >= scene.from && scene.peak.t <= scene.to)
     drawPeak(context, scene.peak, tokens, x, left, width, scene.headRoom);
@@ -179,7 +205,85 @@ function drawLine(
   context.globalAlpha = 1;
 }
 
-/** mprof's brackets: where a function ran. */
+const HATCH_STEP = 7;
+
+function drawBand(context: CanvasRenderingContext2D, band: PlotBand, x: Scale, y: Scale): void {
+  const count = band.t.length;
+  if (count < 2) return;
+  const px = (i: number) => toPixel(x, band.t[i] as number);
+  context.save();
+  context.beginPath();
+  for (let i = 0; i < count; i++) context.lineTo(px(i), toPixel(y, band.high[i] as number));
+  for (let i = count - 1; i >= 0; i--) context.lineTo(px(i), toPixel(y, band.low[i] as number));
+  context.closePath();
+  context.globalAlpha = 0.1;
+  context.fillStyle = band.colour;
+  context.fill();
+  context.clip();
+  context.globalAlpha = 0.4;
+  context.strokeStyle = band.colour;
+  context.lineWidth = 1;
+  context.beginPath();
+  const [left, right] = [px(0), px(count - 1)];
+  const tall = Math.abs(y.start - y.end);
+  for (let at = Math.floor((left - tall) / HATCH_STEP) * HATCH_STEP; at < right; at += HATCH_STEP) {
+    context.moveTo(at, y.start);
+    context.lineTo(at + tall, y.start - tall);
+  }
+  context.stroke();
+  context.restore();
+}
+
+function drawCollections(context: CanvasRenderingContext2D, scene: PlotScene, tokens: Tokens, x: Scale, bottom: number): void {
+  if (!scene.collections.length) return;
+  const top = scene.headRoom;
+  const drawn = new Set<number>();
+  context.strokeStyle = tokens.inkSoft;
+  context.lineWidth = 1;
+  context.beginPath();
+  for (const { t, generation } of scene.collections) {
+    const at = Math.round(toPixel(x, t)) + 0.5;
+    // Many runs fall on one pixel: one tick says it.
+    const key = at * 4 + Math.min(generation, 3);
+    if (t < scene.from || t > scene.to || drawn.has(key)) continue;
+    drawn.add(key);
+    context.moveTo(at, top);
+    context.lineTo(at, top + 4 + 3 * generation);
+  }
+  context.globalAlpha = 0.8;
+  context.stroke();
+  context.globalAlpha = 0.25;
+  context.setLineDash([2, 4]);
+  context.beginPath();
+  for (const { t, generation } of scene.collections) {
+    if (generation < 2 || t < scene.from || t > scene.to) continue;
+    const at = Math.round(toPixel(x, t)) + 0.5;
+    if (!drawn.delete(at * 4 + 2)) continue;
+    context.moveTo(at, top + 10);
+    context.lineTo(at, bottom);
+  }
+  context.stroke();
+  context.setLineDash([]);
+  context.globalAlpha = 1;
+}
+
+function drawSlope(context: CanvasRenderingContext2D, slope: PlotSlope, tokens: Tokens, x: Scale, y: Scale): void {
+  context.strokeStyle = tokens.ink;
+  context.globalAlpha = 0.7;
+  context.lineWidth = 1.25;
+  context.setLineDash([6, 4]);
+  context.beginPath();
+  context.moveTo(toPixel(x, slope.from), toPixel(y, slope.atFrom));
+  context.lineTo(toPixel(x, slope.to), toPixel(y, slope.atTo));
+  context.stroke();
+  context.setLineDash([]);
+  context.globalAlpha = 1;
+}
+
+const LANES = 4;
+const LANE_HIGH = 12;
+
+/** mprof's brackets: where a function ran, with its name where there is room. */
 function drawSpans(
   context: CanvasRenderingContext2D,
   scene: PlotScene,
@@ -187,23 +291,63 @@ function drawSpans(
   x: Scale,
   bottom: number,
 ): void {
-  scene.spans.forEach((span, i) => {
+  const colourOf = new Map<string, string>();
+  context.textBaseline = "middle";
+  context.textAlign = "left";
+  for (const span of scene.spans) {
+    let colour = colourOf.get(span.name);
+    if (!colour) colourOf.set(span.name, (colour = tokens.plot[(colourOf.size + 3) % tokens.plot.length] ?? tokens.ink));
     const from = toPixel(x, span.from);
     const to = toPixel(x, Math.min(span.to, scene.to));
-    if (to < 0 || from > x.end) return;
-    const y = bottom - 5 - (span.level % 4) * 7;
-    const colour = tokens.plot[(i + 2) % tokens.plot.length] ?? tokens.ink;
-    context.strokeStyle = colour;
+    if (to < 0 || from > x.end) continue;
+    const y = bottom - 8 - (span.level % LANES) * LANE_HIGH;
+    context.strokeStyle = context.fillStyle = colour;
     context.lineWidth = 2;
     context.beginPath();
-    context.moveTo(from, y - 3);
-    context.lineTo(from, y + 3);
-    context.moveTo(from, y);
-    context.lineTo(to, y);
-    context.moveTo(to, y - 3);
-    context.lineTo(to, y + 3);
-    context.stroke();
-  });
+    if (span.to <= span.from) {
+      context.moveTo(from, y - 5);
+      context.lineTo(from + 4, y);
+      context.lineTo(from, y + 5);
+      context.lineTo(from - 4, y);
+      context.closePath();
+      context.fill();
+    } else {
+      context.moveTo(from + 3, y - 4);
+      context.lineTo(from, y - 4);
+      context.lineTo(from, y + 4);
+      context.lineTo(from + 3, y + 4);
+      if (to - from > 6) {
+        context.moveTo(to - 3, y - 4);
+        context.lineTo(to, y - 4);
+        context.lineTo(to, y + 4);
+        context.lineTo(to - 3, y + 4);
+      }
+      context.stroke();
+      context.lineWidth = 1;
+      context.beginPath();
+      context.moveTo(from, y);
+      context.lineTo(to, y);
+      context.stroke();
+    }
+    const start = Math.max(from, 0) + 7;
+    const room = (span.to <= span.from ? from + 130 : to - 6) - start;
+    const text = scene.hasNames && room > 24 ? fitText(context, span.name, room) : "";
+    if (!text) continue;
+    context.lineWidth = 4;
+    context.strokeStyle = `rgb(${tokens.background.join(" ")})`;
+    context.fillStyle = tokens.ink;
+    context.strokeText(text, start, y);
+    context.fillText(text, start, y);
+  }
+}
+
+function fitText(context: CanvasRenderingContext2D, text: string, room: number): string {
+  if (context.measureText(text).width <= room) return text;
+  for (let length = Math.min(text.length - 1, Math.floor(room / 4)); length >= 3; length--) {
+    const short = ellipsize(text, length);
+    if (context.measureText(short).width <= room) return short;
+  }
+  return "";
 }
 
 function drawAxisText(
@@ -247,7 +391,7 @@ function drawAxisText(
 
 function drawPeak(
   context: CanvasRenderingContext2D,
-  peak: { t: number; v: number; label: string },
+  peak: NonNullable<PlotScene["peak"]>,
   tokens: Tokens,
   x: Scale,
   left: Scale,
@@ -256,6 +400,20 @@ function drawPeak(
 ): void {
   const at = toPixel(x, peak.t);
   const y = toPixel(left, peak.v);
+  if (peak.hasLines) {
+    context.strokeStyle = tokens.inkSoft;
+    context.globalAlpha = 0.55;
+    context.lineWidth = 1;
+    context.setLineDash([3, 3]);
+    context.beginPath();
+    context.moveTo(0, Math.round(y) + 0.5);
+    context.lineTo(width, Math.round(y) + 0.5);
+    context.moveTo(Math.round(at) + 0.5, y);
+    context.lineTo(Math.round(at) + 0.5, left.start);
+    context.stroke();
+    context.setLineDash([]);
+    context.globalAlpha = 1;
+  }
   context.fillStyle = tokens.ink;
   context.beginPath();
   context.arc(at, y, 3.2, 0, Math.PI * 2);

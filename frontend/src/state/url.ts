@@ -16,6 +16,10 @@ export type ViewName = (typeof VIEWS)[number];
 
 export type ThemeChoice = "system" | "light" | "dark";
 
+/** What a place is ranked by in the memory view; "" = what fits the question. */
+export const MEASURES = ["in_use", "leaked", "allocated", "freed", "peak", "temporary", "grown"] as const;
+export type Measure = (typeof MEASURES)[number] | "";
+
 export interface ViewState {
   view: ViewName;
   value: string;
@@ -45,6 +49,13 @@ export interface ViewState {
   /** How two profiles are made comparable. */
   normalise: "none" | "total" | "ncalls";
   rings: number; // 0 = as many as fit
+  /** A moment of the memory's plot: what was alive then. */
+  at: number | null;
+  /** The moment it is compared with. */
+  base: number | null;
+  domains: string[];
+  measure: Measure;
+  by: "line" | "function" | "stack";
   theme: ThemeChoice | null; // null = the person's own
 }
 
@@ -73,6 +84,11 @@ export const USUAL: ViewState = {
   colour: "package",
   normalise: "none",
   rings: 0,
+  at: null,
+  base: null,
+  domains: [],
+  measure: "",
+  by: "line",
   theme: null,
 };
 
@@ -89,6 +105,11 @@ function seconds(text: string | null): number | null {
   if (text === null || text === "") return null;
   const value = Number(text);
   return Number.isFinite(value) ? value : null;
+}
+
+function moment(text: string | null): number | null {
+  const at = seconds(text);
+  return at !== null && at >= 0 ? at : null;
 }
 
 function oneOf<T extends string>(text: string | null, words: readonly T[], usual: T): T {
@@ -136,6 +157,11 @@ export function parseState(hash: string): ViewState {
     colour: oneOf(query.get("colour"), ["package", "kind", "self"] as const, "package"),
     normalise: oneOf(query.get("normalise"), ["none", "total", "ncalls"] as const, "none"),
     rings: Number.isInteger(rings) && rings > 0 && rings <= 64 ? rings : 0,
+    at: moment(query.get("at")),
+    base: moment(query.get("base")),
+    domains: (query.get("domain") ?? "").split(",").filter((d) => /^(object|malloc|mmap)$/.test(d)),
+    measure: oneOf<Measure>(query.get("measure"), MEASURES, ""),
+    by: oneOf(query.get("by"), ["line", "function", "stack"] as const, "line"),
     theme: theme ? oneOf(theme, ["system", "light", "dark"] as const, "system") : null,
   };
 }
@@ -170,6 +196,11 @@ export function printState(state: ViewState): string {
   put("colour", state.colour === "package" ? "" : state.colour);
   put("normalise", state.normalise === "none" ? "" : state.normalise);
   put("rings", state.rings ? String(state.rings) : "");
+  put("at", state.at === null ? "" : round(state.at));
+  put("base", state.base === null ? "" : round(state.base));
+  put("domain", state.domains.join(","));
+  put("measure", state.measure);
+  put("by", state.by === "line" ? "" : state.by);
   put("theme", state.theme ?? "");
   // Commas and dots need no escaping in a fragment, and links are read by people.
   return query.toString().replaceAll("%2C", ",");
@@ -192,6 +223,7 @@ const STEPS: readonly (keyof ViewState)[] = [
   "threads",
   "processes",
   "states",
+  "domains",
 ];
 
 export function isStep(patch: Partial<ViewState>): boolean {

@@ -89,6 +89,8 @@ class ComparePage {
       series: null,
       allSeries: null,
       spans: [],
+      memory: null,
+      leaks: null,
       activity: null,
       problem: "",
       usualValue: "",

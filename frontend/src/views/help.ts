@@ -31,7 +31,8 @@ const KEYS: [string, [string, string][]][] = [
     "Plot",
     [
       ["drag", "choose a window: every view shows only that time"],
-      ["← →", "on a handle: move it (Shift: far)"],
+      ["click", "memory: what was alive at that moment"],
+      ["← →", "on a handle or a moment: move it (Shift: far)"],
       ["Delete", "on a handle: take the window away"],
     ],
   ],

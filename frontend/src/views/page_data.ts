@@ -2,6 +2,7 @@ import type { ProfileSource } from "../api/client";
 import { ApiError } from "../api/client";
 import type { Filter, Flame, PictureOptions, ProfileState, SeriesData } from "../api/types";
 import { endBeforeExit } from "../model/series";
+import { hasHeap, isHeapKey, measureOf } from "../model/memory";
 import { FlameModel } from "../model/flame_model";
 import { detailWindow, TimelineModel } from "../model/timeline_model";
 import type { ViewState } from "../state/url";
@@ -10,6 +11,7 @@ import type { Shared } from "./view";
 const STRIP_POINTS = 1500;
 const MEMORY_POINTS = 3000;
 const TIME_PIXELS = 2400;
+const PLACES = 200;
 const MOST_BUCKETS = 300;
 const SAMPLES_PER_BUCKET = 5;
 /** A live picture need not hold what nobody can see. */
@@ -23,13 +25,14 @@ interface Question {
 }
 
 export function filterOf(state: ViewState): Filter {
+  const isAsOf = state.at !== null && isHeapKey(state.value);
   return {
     value: state.value,
-    from: state.from,
-    to: state.to,
+    ...(isAsOf ? untilMoment(state) : { from: state.from, to: state.to }),
     threads: state.threads,
     processes: state.processes,
     states: state.states,
+    domains: state.domains,
     focus: state.focus,
     hide: state.hide,
     hideModules: state.hideModules,
@@ -39,6 +42,12 @@ export function filterOf(state: ViewState): Filter {
 
 function pictureOf(state: ViewState): PictureOptions {
   return { group: state.group, collapse: state.collapse };
+}
+
+/** Asked about a moment, the window ends with it: `to` is exclusive, and an address has microseconds. */
+export function untilMoment({ from, to, at }: ViewState): { from: number | null; to: number | null } {
+  if (at === null) return { from, to };
+  return { from: from !== null && from < at ? from : null, to: at + 1e-6 };
 }
 
 /** The first picture is asked for before the page knows what profile it has. */
@@ -195,6 +204,19 @@ export class PageData {
         const series = await source.series([], "any", whole, MEMORY_POINTS, signal);
         return () => (shared.allSeries = withoutExit(series, profile.state));
       });
+    if (state.view === "memory" && hasHeap(profile)) {
+      const heapFilter = { ...filter, value: "", focus: state.focus, ...untilMoment(state) };
+      const options = { by: state.by, sort: measureOf(state, profile), base: state.base, limit: PLACES };
+      put("memory", `${rev}/${JSON.stringify([heapFilter, options])}`, async (signal) => {
+        const memory = await source.memory(heapFilter, options, signal);
+        return () => (shared.memory = memory);
+      });
+      const leakFilter = { ...heapFilter, from: state.from, to: state.to };
+      put("leaks", `${rev}/${JSON.stringify(leakFilter)}`, async (signal) => {
+        const leaks = await source.leaks(leakFilter, signal);
+        return () => (shared.leaks = leaks);
+      });
+    }
     if (state.view === "threads")
       put("activity", `${rev}/${state.from}/${state.to}`, async (signal) => {
         const activity = await source.activity(bucketsFor(shared), state, signal);

@@ -121,6 +121,8 @@ export class ProfilePage {
       series: null,
       allSeries: null,
       spans: [],
+      memory: null,
+      leaks: null,
       activity: null,
       problem: "",
       usualValue: "",

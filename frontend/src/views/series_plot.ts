@@ -1,4 +1,4 @@
-import type { SeriesData } from "../api/types";
+import type { SeriesData, SpanData } from "../api/types";
 import type { PlotLine, PlotScene, PlotSpan } from "../canvas/plot_painter";
 import { safeName } from "../canvas/text";
 import { formatAmount, formatBytes, formatClock, formatSeconds, significant } from "../model/format";
@@ -19,13 +19,15 @@ const WORDS: Record<string, string> = {
   pss: "PSS",
   uss: "USS",
   swap: "swap",
-  heap: "heap",
+  heap: "heap in use",
+  pymalloc_arenas: "pymalloc arenas",
   cpu: "CPU",
   threads: "threads",
 };
 
 /** Each quantity has its colour everywhere; what we do not know takes what is left. */
 const COLOURS: Record<string, number> = { rss: 0, cpu: 1, heap: 2, swap: 3, pss: 4, uss: 5, threads: 6 };
+const MOST_ROWS = 12;
 const ORDER = ["rss", "heap", "pss", "uss", "swap", "cpu", "threads"];
 
 export function seriesColour(series: SeriesData, index: number, plot: readonly string[]): string {
@@ -96,19 +98,24 @@ export function plotOf(
     isArea: series === first?.series,
     axis: onLeft(series) ? "left" : "right",
   }));
-  const spans: PlotSpan[] = shared.spans.map((s) => ({
-    from: s.begin_s,
-    to: s.end_s > s.begin_s ? s.end_s : range.to,
-    name: s.name,
-    level: s.level,
-  }));
+  const spans: PlotSpan[] = [];
+  const collections: PlotScene["collections"][number][] = [];
+  for (const s of shared.spans) {
+    const generation = collectionOf(s);
+    if (generation !== null) collections.push({ t: s.begin_s, generation });
+    else spans.push({ from: s.begin_s, to: s.end_s ?? range.to, name: safeName(s.name).slice(0, 200), level: s.level });
+  }
   const peak = first && hasBytes ? peakOf(first.series) : null;
   const right = chosen.find((c) => !onLeft(c.series));
   const all = range.to - range.from;
   const scene: PlotScene = {
     lines,
     spans,
-    peak: peak ? { ...peak, label: `peak ${formatBytes(peak.v)}` } : null,
+    hasNames: true,
+    collections,
+    bands: [],
+    slope: null,
+    peak: peak ? { ...peak, hasLines: false, label: `peak ${formatBytes(peak.v)}` } : null,
     from: range.from,
     to: range.to,
     isBytes: hasBytes,
@@ -129,11 +136,17 @@ export function plotOf(
         rows.push([seriesTitle(series, shared), value === null ? "–" : formatAmount(value, series.unit)]);
       }
       for (const span of shared.spans)
-        if (span.begin_s <= seconds && (span.end_s >= seconds || span.end_s <= span.begin_s))
-          rows.push([`in ${safeName(span.name).slice(0, 60)}`, formatSeconds(seconds - span.begin_s)]);
+        if (span.begin_s <= seconds && (span.end_s ?? range.to) >= seconds && rows.length < MOST_ROWS)
+          rows.push([`in ${safeName(span.name).slice(0, 60)}`, formatSeconds((span.end_s ?? range.to) - span.begin_s)]);
       return { title: `at ${momentTime(seconds, all)}`, rows };
     },
   };
+}
+
+/** The collector's spans for collections of garbage (docs/memory.md); null for any other. */
+export function collectionOf(span: SpanData): number | null {
+  const found = /^GC generation (\d)$/.exec(span.name);
+  return found ? Number(found[1]) : null;
 }
 
 export function plotRange(shared: Shared): { from: number; to: number } {

@@ -36,7 +36,10 @@ export class StripView implements View {
     const chosen = chooseStrip(series ?? [], shared);
     this.element.classList.toggle("is-bare", chosen.length === 0);
     const data = plotOf(shared, chosen, plotRange(shared), KEY_ROOM);
-    data.scene.right = null; // no room; the tooltip tells it
+    // No room; the tooltip and the memory view tell it.
+    data.scene.right = null;
+    data.scene.collections = [];
+    data.scene.hasNames = false;
     this.plot.update(data);
     fill(
       this.keys,

@@ -8,12 +8,18 @@ export interface PlotData {
   scene: PlotScene;
   tokens: Tokens;
   window: { from: number | null; to: number | null };
+  /** Moments that are looked at; only where the plot has `onMoment`. */
+  moments?: { at: number | null; base: number | null };
+  momentText?(seconds: number): string;
   /** For the tooltip: one line for each series. */
   readAt(seconds: number): { title: string; rows: [string, ...string[]][] };
 }
 
 export interface PlotActions {
   brush(from: number | null, to: number | null): void;
+  /** A click: this moment. */
+  moment?(seconds: number): void;
+  moveBase?(seconds: number): void;
 }
 
 /** Series over time with a window that mouse, finger and keys move. */
@@ -23,12 +29,13 @@ export class TimePlot {
   private readonly shade = el("div", { class: "window", hidden: true });
   private readonly line = el("div", { class: "cursor-line", hidden: true });
   private readonly handles: [HTMLElement, HTMLElement];
+  private readonly cursors: { at: HTMLElement; base: HTMLElement } | null = null;
   private readonly abort = new AbortController();
   private data: PlotData | null = null;
   private scales: PlotScales | null = null;
   private width = 0;
   private height = 0;
-  private drag: { kind: "new" | "move" | "from" | "to"; anchor: number; moved: boolean } | null = null;
+  private drag: { kind: "new" | "move" | "from" | "to" | "at" | "base"; anchor: number; moved: boolean } | null = null;
   private readonly drawSoon = frameGate(() => this.draw());
 
   constructor(
@@ -39,6 +46,13 @@ export class TimePlot {
       el("div", { class: "handle", role: "slider", tabindex: 0, "aria-label": `${label}: window ${name}` });
     this.handles = [handle("start"), handle("end")];
     this.element.append(this.canvas, this.shade, this.line, ...this.handles);
+    if (actions.moment) {
+      const cursor = (kind: string, name: string) =>
+        el("div", { class: `moment is-${kind}`, role: "slider", tabindex: 0, hidden: true, "aria-label": `${label}: ${name}` }, el("span", {}));
+      this.cursors = { at: cursor("at", "the moment looked at"), base: cursor("base", "the moment compared with") };
+      this.element.append(this.cursors.base, this.cursors.at);
+      this.element.classList.add("has-moments");
+    }
     this.listen();
   }
 
@@ -60,6 +74,7 @@ export class TimePlot {
     if (!this.data || this.width <= 0) return;
     this.scales = drawPlot(this.canvas, this.data.scene, this.data.tokens, this.width, this.height, devicePixelRatio || 1);
     this.placeWindow();
+    this.placeMoments();
   }
 
   private placeWindow(): void {
@@ -83,6 +98,33 @@ export class TimePlot {
       handle.setAttribute("aria-valuenow", (ends[i as 0 | 1] as number).toFixed(2));
       handle.setAttribute("aria-valuetext", isWhole ? "everything" : scene.time(ends[i as 0 | 1]));
     });
+  }
+
+  private placeMoments(): void {
+    const { data, scales, cursors } = this;
+    if (!data || !scales || !cursors) return;
+    for (const kind of ["at", "base"] as const) {
+      const seconds = data.moments?.[kind] ?? null;
+      const cursor = cursors[kind];
+      cursor.hidden = seconds === null || seconds < data.scene.from || seconds > data.scene.to;
+      if (seconds === null) continue;
+      cursor.style.left = `${toPixel(scales.x, seconds)}px`;
+      const text = data.momentText?.(seconds) ?? data.scene.time(seconds);
+      const label = cursor.firstElementChild as HTMLElement;
+      label.textContent = data.moments?.base === null ? text : `${kind === "at" ? "B" : "A"}  ${text}`;
+      label.classList.toggle("is-left", toPixel(scales.x, seconds) > this.width - 90);
+      cursor.setAttribute("aria-valuemin", data.scene.from.toFixed(2));
+      cursor.setAttribute("aria-valuemax", data.scene.to.toFixed(2));
+      cursor.setAttribute("aria-valuenow", seconds.toFixed(2));
+      cursor.setAttribute("aria-valuetext", text);
+    }
+  }
+
+  /** The peak is meant by a click near it. */
+  private snapped(x: number): number {
+    const peak = this.data?.scene.peak;
+    if (peak && this.scales && Math.abs(toPixel(this.scales.x, peak.t) - x) <= 6) return peak.t;
+    return this.timeAt(x);
   }
 
   private timeAt(x: number): number {
@@ -123,7 +165,9 @@ export class TimePlot {
       const time = this.timeAt(at);
       const { from, to } = this.data.window;
       const which = this.handles.indexOf(event.target as HTMLElement);
-      if (which >= 0 && (from !== null || to !== null)) this.drag = { kind: which === 0 ? "from" : "to", anchor: time, moved: false };
+      const cursor = this.cursorOf(event.target);
+      if (cursor) this.drag = { kind: cursor, anchor: time, moved: false };
+      else if (which >= 0 && (from !== null || to !== null)) this.drag = { kind: which === 0 ? "from" : "to", anchor: time, moved: false };
       else if (from !== null && to !== null && time > from && time < to) this.drag = { kind: "move", anchor: time, moved: false };
       else this.drag = { kind: "new", anchor: time, moved: false };
       element.setPointerCapture(event.pointerId);
@@ -133,10 +177,13 @@ export class TimePlot {
       if (this.drag && this.data) this.dragTo(this.timeAt(at));
       this.point(at, event);
     }, { signal });
-    element.addEventListener("pointerup", () => {
-      // A click without a drag outside of the window takes it away.
-      if (this.drag && !this.drag.moved && this.drag.kind === "new") this.clear();
+    element.addEventListener("pointerup", (event) => {
+      const { drag } = this;
       this.drag = null;
+      if (!drag || drag.moved) return;
+      // A click without a drag: this moment; where there are none, outside of the window takes it away.
+      if (this.actions.moment && (drag.kind === "new" || drag.kind === "move")) this.actions.moment(this.snapped(x(event)));
+      else if (drag.kind === "new") this.clear();
     }, { signal });
     element.addEventListener("pointercancel", () => {
       this.drag = null;
@@ -149,6 +196,29 @@ export class TimePlot {
     element.addEventListener("keydown", (event) => this.onKey(event), { signal });
   }
 
+  private cursorOf(target: EventTarget | null): "at" | "base" | null {
+    const { cursors } = this;
+    if (!cursors || !(target instanceof Node)) return null;
+    return cursors.at.contains(target) ? "at" : cursors.base.contains(target) ? "base" : null;
+  }
+
+  private onMomentKey(event: KeyboardEvent, kind: "at" | "base"): void {
+    const { data } = this;
+    const now = data?.moments?.[kind] ?? null;
+    if (!data || now === null) return;
+    const { from, to } = data.scene;
+    const step = (to - from) / (event.shiftKey ? 20 : 200);
+    const forward = event.key === "ArrowRight" || event.key === "ArrowUp";
+    const back = event.key === "ArrowLeft" || event.key === "ArrowDown";
+    const next = forward ? now + step : back ? now - step : event.key === "Home" ? from : event.key === "End" ? to : null;
+    if (next === null) return;
+    event.preventDefault();
+    event.stopPropagation();
+    const limited = Math.min(to, Math.max(from, next));
+    if (kind === "at") this.actions.moment?.(limited);
+    else this.actions.moveBase?.(limited);
+  }
+
   private dragTo(time: number): void {
     const { drag, data } = this;
     if (!drag || !data) return;
@@ -158,7 +228,9 @@ export class TimePlot {
     drag.moved = true;
     const from = range.from ?? scene.from;
     const to = range.to ?? scene.to;
-    if (drag.kind === "new") this.put(drag.anchor, time);
+    if (drag.kind === "at") this.actions.moment?.(time);
+    else if (drag.kind === "base") this.actions.moveBase?.(time);
+    else if (drag.kind === "new") this.put(drag.anchor, time);
     else if (drag.kind === "from") this.put(Math.min(time, to), to);
     else if (drag.kind === "to") this.put(from, Math.max(time, from));
     else {
@@ -177,6 +249,8 @@ export class TimePlot {
   }
 
   private onKey(event: KeyboardEvent): void {
+    const cursor = this.cursorOf(event.target);
+    if (cursor) return this.onMomentKey(event, cursor);
     const which = this.handles.indexOf(event.target as HTMLElement);
     if (which < 0 || !this.data) return;
     const { scene, window: range } = this.data;

@@ -1,5 +1,6 @@
 import { safeName } from "../canvas/text";
 import { formatCount, formatPercent } from "../model/format";
+import { hasHeap } from "../model/memory";
 import { VIEWS, type ViewName } from "../state/url";
 import { el, fill, icon } from "../widgets/dom";
 import { toast } from "../widgets/notice";
@@ -136,6 +137,12 @@ export class ToolbarView implements View {
     }
     for (const one of state.states)
       chips.push([STATE_WORDS[one] ?? one, () => this.actions.change({ states: state.states.filter((s) => s !== one) })]);
+    if (state.at !== null && hasHeap(profile))
+      chips.push([`memory as of ${momentTime(state.at, all)}`, () => this.actions.change({ at: null })]);
+    if (state.base !== null && hasHeap(profile) && state.view === "memory")
+      chips.push([`compared with ${momentTime(state.base, all)}`, () => this.actions.change({ base: null, measure: "" })]);
+    if (state.domains.length && hasHeap(profile))
+      chips.push([`allocator: ${state.domains.join(", ")}`, () => this.actions.change({ domains: [] })]);
     if (state.focus !== null)
       chips.push([`focus: ${nameOf(shared, state.focus)}`, () => this.actions.change({ focus: null, root: [] })]);
     for (const fn of state.hide)

@@ -1,7 +1,9 @@
 import type {
   Activity,
   CallersAnswer,
+  Leaks,
   LineRow,
+  MemoryAnswer,
   Profile,
   SeriesData,
   SourceAnswer,
@@ -50,6 +52,8 @@ export interface Shared {
   series: SeriesData[] | null;
   allSeries: SeriesData[] | null;
   spans: SpanData[];
+  memory: MemoryAnswer | null;
+  leaks: Leaks | null;
   activity: Activity | null;
   /** The value that is shown without a choice, where it is not the server's usual one. */
   usualValue: string;

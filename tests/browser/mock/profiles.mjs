@@ -1,5 +1,6 @@
 // The profiles of the mock: one of each kind that the page must show well.
 
+import { heapSeries, heapValues, HEAP_RUN_S, makeBlocks } from "./heap.mjs";
 import { cpuAt, functions, makeSamples, RATE_HZ, rssAt, spans, threads } from "./program.mjs";
 
 const NS_PER_SAMPLE = 1e9 / RATE_HZ;
@@ -216,6 +217,26 @@ function daySeries() {
   });
 }
 
+/** A run whose allocations were followed. */
+function withHeap(id, everyBytes) {
+  const blocks = makeBlocks();
+  const one = sampled(id, "shop, with its allocations", () => HEAP_RUN_S, {
+    summary: "47 % in hash_password (login.py:12); peak RSS 308 MiB at 14.0 s",
+    heap: { blocks, everyBytes },
+    counters: { heap_size_below_64: 120_000, heap_size_below_128: 31_000, heap_size_below_512: 900, heap_life_ms_below_1: 90_000, heap_life_ms_below_128: 20_000 },
+    spans: [
+      ...spans,
+      ...[3, 9, 17].map((t, i) => ({ name: `GC generation ${i}`, begin_s: t, end_s: t + 0.02, process: 0, thread: 0, begin_value: 0, end_value: 0, level: 0 })),
+      { name: "ready", begin_s: 2, end_s: 2, process: 0, thread: 0, begin_value: 0, end_value: 0, level: 0 },
+    ],
+  });
+  const { series, samples } = one;
+  const time = (name) => ({ key: name, set: "cpu", name, unit: "ns", total: samples().length * NS_PER_SAMPLE, samples: samples().length, default: name === "wall", estimated: false });
+  one.series = () => [...series(), { name: "heap", unit: "bytes", process: null, ...heapSeries(blocks) }];
+  one.values = [time("wall"), ...heapValues(blocks)];
+  return one;
+}
+
 export function makeProfiles() {
   const started = Date.now();
   const live = { endedAt: 0, offset: 6 };
@@ -231,6 +252,8 @@ export function makeProfiles() {
     sampled("run24", "python3 login.py --workers 2", () => 24, {
       summary: "47 % in hash_password (login.py:12); peak 308 MiB at 14.0 s",
     }),
+    withHeap("heap24", 0),
+    withHeap("heapsampled", 524288),
     callGraph(),
     hostile(),
     huge(),

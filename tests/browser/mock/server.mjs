@@ -6,6 +6,7 @@ import { createServer } from "node:http";
 import { extname, join, normalize } from "node:path";
 import { parseArgs } from "node:util";
 
+import * as heap from "./heap.mjs";
 import { makeProfiles } from "./profiles.mjs";
 import * as questions from "./questions.mjs";
 import { acceptWebsocket } from "./websocket.mjs";
@@ -141,6 +142,10 @@ export function startMock({ dist, port = 0 }) {
         return json({ rev: profile.rev(), series: questions.series(profile, query) });
       case "spans":
         return json({ spans: profile.spans.filter((s) => s.begin_s < profile.duration()) });
+      case "memory":
+      case "leaks":
+        if (!profile.heap) return refuse(422, "unsupported", "this profile does not tell allocations over time");
+        return json(heap[question](profile, query));
       case "activity":
         return json(questions.activity(profile, query));
       default:

@@ -34,6 +34,11 @@ test("url: what is printed is read back the same", () => {
     colour: "self",
     normalise: "total",
     rings: 8,
+    at: 2.5,
+    base: 1,
+    domains: ["object", "mmap"],
+    measure: "grown",
+    by: "function",
     theme: "dark",
   };
   assert.deepEqual(parseState(`#${printState(state)}`), state);
@@ -49,7 +54,7 @@ test("url: the documented example is understood", () => {
 });
 
 test("url: nonsense counts as not said", () => {
-  const state = parseState("#view=evil&root=1.x.-3&from=a&to=Infinity&rings=9999&sel=-1&thread=1e99,2&state=oncpu,rm&colour=red&theme=x");
+  const state = parseState("#view=evil&root=1.x.-3&from=a&to=Infinity&rings=9999&sel=-1&thread=1e99,2&state=oncpu,rm&at=-2&base=x&domain=moon,malloc&measure=all&by=moon&colour=red&theme=x");
   assert.equal(state.view, "sunburst");
   assert.deepEqual(state.root, [1]);
   assert.equal(state.from, null);
@@ -58,6 +63,11 @@ test("url: nonsense counts as not said", () => {
   assert.equal(state.sel, null);
   assert.deepEqual(state.threads, [2]);
   assert.deepEqual(state.states, ["oncpu"]);
+  assert.equal(state.at, null);
+  assert.equal(state.base, null);
+  assert.deepEqual(state.domains, ["malloc"]);
+  assert.equal(state.measure, "");
+  assert.equal(state.by, "line");
   assert.equal(state.colour, "package");
   assert.equal(state.theme, "system");
 });

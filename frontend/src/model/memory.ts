@@ -1,0 +1,99 @@
+/** Arithmetic of the memory view; no DOM. */
+
+import type { Profile, SeriesData } from "../api/types";
+import type { Measure, ViewState } from "../state/url";
+import { lastNotAfter } from "../canvas/scale";
+
+/** Values that a moment is a question about (docs/memory.md). */
+const HEAP_KEY = /^(heap\.)?(in_use|leaked|peak|allocated|allocations|freed|frees|temporary|temporaries)$/;
+
+export function isHeapKey(key: string): boolean {
+  return HEAP_KEY.test(key);
+}
+
+/** Whether allocations were followed over time: what was alive at any moment is known. */
+export function hasHeap(profile: Profile): boolean {
+  return profile.values.some((v) => v.set === "heap" && v.name === "leaked");
+}
+
+/** Two moments ask what changed, one what was there; of a whole run that has ended, the peak tells most. */
+export function measureOf(state: ViewState, profile: Profile): Exclude<Measure, ""> {
+  if (state.measure && (state.measure !== "grown" || state.base !== null)) return state.measure;
+  if (state.base !== null) return "grown";
+  return state.at === null && state.from === null && state.to === null && profile.state !== "live" ? "peak" : "in_use";
+}
+
+const PAIRS_OF = 240;
+
+/**
+ * Theil and Sen's slope, bytes a second: the median over pairs of points. A single peak does not
+ * turn it, as it does a least-squares line. Null for fewer than three points.
+ */
+export function robustSlope(series: SeriesData, from: number, to: number): { perSecond: number; atZero: number } | null {
+  const first = Math.max(0, lastNotAfter(series.t, from));
+  const last = lastNotAfter(series.t, to);
+  const count = last - first + 1;
+  if (count < 3) return null;
+  const step = Math.max(1, count / PAIRS_OF);
+  const t: number[] = [];
+  const v: number[] = [];
+  for (let i = first; i <= last; i += step) {
+    t.push(series.t[Math.floor(i)] as number);
+    v.push(series.v[Math.floor(i)] as number);
+  }
+  const slopes: number[] = [];
+  for (let i = 0; i < t.length; i++)
+    for (let k = i + 1; k < t.length; k++) {
+      const dt = (t[k] as number) - (t[i] as number);
+      if (dt > 0) slopes.push(((v[k] as number) - (v[i] as number)) / dt);
+    }
+  if (!slopes.length) return null;
+  const perSecond = median(slopes);
+  return { perSecond, atZero: median(v.map((y, i) => y - perSecond * (t[i] as number))) };
+}
+
+export function median(values: number[]): number {
+  values.sort((a, b) => a - b);
+  const half = values.length >> 1;
+  return values.length % 2 ? (values[half] as number) : ((values[half - 1] as number) + (values[half] as number)) / 2;
+}
+
+export interface HistogramBar {
+  below: number;
+  from: number;
+  count: number;
+}
+
+/** The counters "heap_size_below_16", ...: one bar for each power of two, empty ones between too. */
+export function histogram(counters: Readonly<Record<string, number>>, prefix: string): HistogramBar[] {
+  const bars = new Map<number, number>();
+  for (const [name, count] of Object.entries(counters)) {
+    if (!name.startsWith(`${prefix}_`)) continue;
+    const below = Number(name.slice(prefix.length + 1));
+    if (Number.isFinite(below) && below > 0) bars.set(below, count);
+  }
+  const ends = [...bars.keys()].filter((below) => (bars.get(below) ?? 0) > 0).sort((a, b) => a - b);
+  const list: HistogramBar[] = [];
+  const last = ends[ends.length - 1] ?? 0;
+  for (let below = ends[0] ?? Infinity; below <= last; below *= 2)
+    list.push({ below, from: below > 1 ? below / 2 : 0, count: bars.get(below) ?? 0 });
+  return list;
+}
+
+/** What RSS has over the heap at the points of RSS; never less than nothing. */
+export function beyond(rss: SeriesData, heap: SeriesData): { t: number[]; low: number[]; high: number[] } {
+  const t: number[] = [];
+  const low: number[] = [];
+  const high: number[] = [];
+  const start = heap.t[0] ?? Infinity;
+  for (let i = 0; i < rss.t.length; i++) {
+    const at = rss.t[i] as number;
+    const k = lastNotAfter(heap.t, at);
+    if (at < start || k < 0) continue;
+    const top = rss.v[i] as number;
+    t.push(at);
+    high.push(top);
+    low.push(Math.min(top, heap.v[k] as number));
+  }
+  return { t, low, high };
+}

@@ -1,0 +1,53 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import type { Profile, SeriesData } from "../../../frontend/src/api/types";
+import { beyond, hasHeap, histogram, isHeapKey, measureOf, robustSlope } from "../../../frontend/src/model/memory";
+import { USUAL } from "../../../frontend/src/state/url";
+
+function series(name: string, points: [number, number][]): SeriesData {
+  return { name, unit: "bytes", process: null, t: points.map((p) => p[0]), v: points.map((p) => p[1]), total_points: points.length };
+}
+
+const ended = { state: "complete", values: [{ set: "heap", name: "leaked" }] } as unknown as Profile;
+
+test("memory: a slope is that of most points, whatever one peak does", () => {
+  const points: [number, number][] = Array.from({ length: 100 }, (_, i) => [i, 1000 + 50 * i]);
+  (points[40] as [number, number])[1] = 1e9;
+  const slope = robustSlope(series("rss", points), 0, 99);
+  assert.equal(slope?.perSecond, 50);
+  assert.equal(slope?.atZero, 1000);
+  assert.equal(robustSlope(series("rss", points), 10, 11), null, "two points are no trend");
+});
+
+test("memory: a slope of many points takes some of them", () => {
+  const many: [number, number][] = Array.from({ length: 50_000 }, (_, i) => [i / 10, 7 * i]);
+  assert.ok(Math.abs((robustSlope(series("rss", many), 0, 5000)?.perSecond ?? 0) - 70) < 1e-6);
+});
+
+test("memory: what RSS has beyond the heap is never less than nothing", () => {
+  const band = beyond(series("rss", [[0, 10], [1, 20], [2, 15]]), series("heap", [[0.5, 12], [1.5, 18]]));
+  assert.deepEqual(band, { t: [1, 2], low: [12, 15], high: [20, 15] });
+});
+
+test("memory: a histogram has the empty bars between too", () => {
+  const bars = histogram({ heap_size_below_64: 5, heap_size_below_512: 2, heap_size_below_1024: 0, heap_events: 9 }, "heap_size_below");
+  assert.deepEqual(bars.map((b) => [b.from, b.below, b.count]), [[32, 64, 5], [64, 128, 0], [128, 256, 0], [256, 512, 2]]);
+  assert.deepEqual(histogram({ heap_life_ms_below_1: 3 }, "heap_life_ms_below"), [{ below: 1, from: 0, count: 3 }]);
+  assert.deepEqual(histogram({}, "heap_size_below"), []);
+});
+
+test("memory: the question decides what is ranked", () => {
+  assert.equal(measureOf(USUAL, ended), "peak");
+  assert.equal(measureOf(USUAL, { ...ended, state: "live" }), "in_use");
+  assert.equal(measureOf({ ...USUAL, at: 3 }, ended), "in_use");
+  assert.equal(measureOf({ ...USUAL, base: 3 }, ended), "grown");
+  assert.equal(measureOf({ ...USUAL, measure: "grown" }, ended), "peak", "nothing to compare with");
+  assert.equal(measureOf({ ...USUAL, base: 3, measure: "freed" }, ended), "freed");
+});
+
+test("memory: which values a moment is a question about", () => {
+  assert.ok(hasHeap(ended));
+  assert.ok(isHeapKey("in_use") && isHeapKey("heap.allocated"));
+  assert.ok(!isHeapKey("wall") && !isHeapKey(""));
+});
