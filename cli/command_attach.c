@@ -39,7 +39,11 @@ static int attach(const struct args *args)
     return profiling_finish(&p);
 }
 
-static const struct option_row options[] = {SESSION_OPTIONS, {0}};
+static const struct option_row options[] = {
+    SESSION_OPTIONS,
+    {"inject", 0, NULL, "with --memory: load the agent through ptrace where Python cannot be asked",
+     NULL, NULL},
+    {0}};
 
 const struct command command_attach = {
     .name = "attach",
@@ -47,9 +51,11 @@ const struct command command_attach = {
     .summary = "profile a running process and leave it running",
     .details =
         "Samples the Python stacks of PID and its children from outside and follows their memory.\n"
-        "Nothing is loaded into the process and it is not stopped. Ctrl-C ends the profile, not "
-        "the\n"
-        "process; heliograph doctor says what this machine permits.",
+        "Nothing is loaded into the process, unless --memory asks for its allocations: then "
+        "Python\n"
+        "3.14 or later is asked to load the agent, and an older one only with --inject. Ctrl-C "
+        "ends\n"
+        "the profile, not the process; heliograph doctor says what this machine permits.",
     .options = options,
     .min_words = 1,
     .max_words = 1,

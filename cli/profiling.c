@@ -51,6 +51,7 @@ enum status profiling_prepare(struct profiling *p, const struct args *args, bool
     if (st != STATUS_OK)
         return st;
     p->plan.is_attached = is_attached;
+    p->plan.may_inject = is_attached && args_flag(args, "inject", false);
     p->plan.argv = args->words;
     p->plan.argc = args->words_len;
     if (p->plan.is_quiet)

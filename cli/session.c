@@ -22,7 +22,10 @@ enum {
     MAX_SPAN_CHARS = 256,
     WELCOME_MS = 10000,
     LAST_ACK_MS = 15000,
+    DETACH_MS = 3000,
 };
+
+static const uint64_t attach_slow_ns = 2000000000;
 
 struct session {
     struct target *target;
@@ -47,6 +50,8 @@ struct session {
     bool has_stacks, is_native;
     char reason[TARGET_REASON_MAX];
     uint64_t cpu_at_start_ns;
+    uint64_t attach_begin_ns;
+    bool is_attach_told, is_wait_told;
 };
 
 /* Spans come from the samples of the stacks. */
@@ -315,13 +320,8 @@ enum status session_new(struct session **out, const struct session_plan *plan, s
     enum status st = stream_new(&s->stream, clock_monotonic_ns(), NULL);
     if (st != STATUS_OK)
         error_set(err, st, "no memory for the stream");
-    else if (!plan->is_attached)
+    else if (!plan->is_attached || (plan->memory && strcmp(plan->memory, "off") != 0))
         st = start_heap(s, err);
-    else if (plan->memory && strcmp(plan->memory, "off") != 0)
-        st =
-            error_set(err, STATUS_UNSUPPORTED,
-                      "allocations can be followed only from a program's start: use heliograph run "
-                      "(attach follows stacks, RSS, PSS and USS)");
     if (st != STATUS_OK) {
         session_free(s);
         return st;
@@ -335,11 +335,64 @@ const char *const *session_environment(const struct session *s)
     return s->heap ? heap_environment(s->heap) : NULL;
 }
 
+/* Allocations of a program that runs already; before the sampler may stop its threads. */
+static enum status attach_heap(struct session *s, struct error *err)
+{
+    struct target_process root;
+    struct error why;
+    if (!s->plan->is_attached || !s->heap)
+        return STATUS_OK;
+    uint64_t until = clock_monotonic_ns() + attach_slow_ns;
+    do { /* a Python that has just been started is not ready yet */
+        if (!target_update(s->target, 20) || target_list(s->target, &root, 1) == 0)
+            return error_set(err, STATUS_GONE, "the process has ended");
+    } while (root.state == TARGET_PYTHON_LOOKING && clock_monotonic_ns() < until);
+    enum status st = heap_attach(s->heap, &root, s->plan->may_inject, &why);
+    if (st != STATUS_OK)
+        return error_set(err, st, "the allocations of process %d cannot be followed: %s",
+                         (int)root.pid, why.text);
+    s->attach_begin_ns = clock_monotonic_ns();
+    return STATUS_OK;
+}
+
+/* Says once how that went. */
+static void tell_attach(struct session *s)
+{
+    char reason[256];
+    char text[320];
+    if (s->is_attach_told || !s->heap)
+        return;
+    enum heap_attach_state state = heap_attach_state(s->heap, reason, sizeof(reason));
+    bool is_slow = clock_monotonic_ns() - s->attach_begin_ns > attach_slow_ns;
+    if (state == HEAP_ATTACH_WAITING && is_slow && !s->is_wait_told) {
+        s->is_wait_told = true;
+        log_warn("allocations are followed as soon as the program's main thread runs Python again");
+    }
+    if (state != HEAP_ATTACH_DONE && state != HEAP_ATTACH_FAILED)
+        return;
+    s->is_attach_told = true;
+    if (state == HEAP_ATTACH_DONE)
+        snprintf(text, sizeof(text),
+                 "allocations are followed from here on; what was allocated "
+                 "before is not known");
+    else
+        snprintf(text, sizeof(text), "allocations are not followed: %s", reason);
+    if (state == HEAP_ATTACH_DONE)
+        log_info("%s", text);
+    else
+        log_warn("%s", text);
+    stream_lock(s->stream);
+    stream_notice(s->stream, state == HEAP_ATTACH_DONE ? 0 : 1, "heap_attach", text);
+    stream_unlock(s->stream);
+}
+
 enum status session_open(struct session *s, struct target *target, struct error *err)
 {
     s->target = target;
+    enum status st = attach_heap(s, err);
     /* Sampling begins before the server answers: nothing of the program's start is lost. */
-    enum status st = start_sampler(s, s->plan, err);
+    if (st == STATUS_OK)
+        st = start_sampler(s, s->plan, err);
     if (st == STATUS_OK) {
         struct procstat_options options = {.interval_ns = (uint64_t)(s->plan->interval_s * 1e9)};
         st = procstat_open(&s->procstat, target, s->stream, &options, err);
@@ -409,6 +462,7 @@ void session_update(struct session *s)
         if (s->sampler && !is_native)
             tell_missing_stacks(s, &list[i]);
     }
+    tell_attach(s);
     uint64_t cpu_us = (clock_process_cpu_ns() - s->cpu_at_start_ns) / 1000;
     uint64_t dropped = count_dropped(s);
     uint64_t seen;
@@ -473,6 +527,9 @@ enum status session_close(struct session *s, int exit_status, const char *reason
     s->sampler = NULL;
     procstat_close(s->procstat);
     s->procstat = NULL;
+    if (s->heap && !heap_detach(s->heap, DETACH_MS))
+        log_warn("the program has not run Python since: the agent in it lets go by itself when it "
+                 "does");
     heap_close(s->heap);
     s->heap = NULL;
     *summary = (struct session_summary){

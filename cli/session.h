@@ -24,7 +24,7 @@ struct session_plan {
     double interval_s;        /* of the memory series */
     const char *memory;       /* "off", "sampled", "exact"; NULL = sampled if there is an agent */
     uint64_t memory_every;    /* bytes between samples; 0 = the agent's own */
-    bool is_quiet, is_attached, never_stop, exceptions;
+    bool is_quiet, is_attached, never_stop, exceptions, may_inject;
     bool is_native, with_interpreter; /* native frames; the interpreter's own too */
     char *const *argv;                /* what the profile is of */
     int argc;
@@ -55,7 +55,7 @@ struct session_plan {
          NULL,     NULL},                                                                            \
         {"interpreter", 0, NULL, "--native with the interpreter's own functions", NULL, NULL},       \
         {"no-stacks", 0, NULL, "follow memory only", NULL, NULL},                                    \
-        {"memory",  0,   "off|sampled|exact", "follow allocations (of a command that is started)",   \
+        {"memory",  0,   "off|sampled|exact", "follow allocations; attach: only when it is given",   \
          "sampled", NULL},                                                                           \
         {"memory-every", 0, "BYTES", "mean distance of sampled allocations", "512KiB", NULL},        \
         {"interval", 'i', "S", "between readings of the memory's size", "0.1", NULL},                \

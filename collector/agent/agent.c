@@ -280,7 +280,7 @@ AGENT_COLD static struct agent_thread *start_thread(void)
 
 /* ---- a full ring ---- */
 
-static bool is_collector_gone(void)
+bool agent_is_collector_gone(void)
 {
     return atomic_load(&control->is_closed) ||
            (kill((pid_t)control->collector_pid, 0) != 0 && errno == ESRCH);
@@ -321,7 +321,7 @@ AGENT_COLD static bool wait_for_room(struct agent_thread *t)
             moved_ns = now_ns;
         }
         if (now_ns - moved_ns > bound_ns || now_ns - start_ns > WAITS * bound_ns ||
-            (n % 16 == 0 && is_collector_gone()))
+            (n % 16 == 0 && agent_is_collector_gone()))
             break;
     }
     ring_writer_after_wait(&t->ring);
@@ -343,7 +343,8 @@ AGENT_COLD static bool make_room(struct agent_thread *t)
         }
         t->is_degraded = 1;
         if ((t->lost++ & 0xffff) == 0 &&
-            (is_collector_gone() || agent_clock_ns() - t->stalled_since_ns > UINT64_C(30000000000)))
+            (agent_is_collector_gone() ||
+             agent_clock_ns() - t->stalled_since_ns > UINT64_C(30000000000)))
             go_out();
         return false;
     }
@@ -429,22 +430,51 @@ static bool open_control(const char *path)
     return control != NULL;
 }
 
+/* Rings of a former collector: their threads must come for new ones. No hook was in force, so none
+ * of them is at work here. */
+static void retire_threads(void)
+{
+    uint32_t len = agent_process ? atomic_load(&agent_process->threads_len) : 0;
+    for (uint32_t i = 0; i < len && i < RING_THREADS; i++) {
+        struct agent_thread *t = agent_process->threads[i];
+        if (!t)
+            continue;
+        t->is_alive = 0;
+        t->ring.limit = 0;
+    }
+    agent_turn_of = NULL;
+}
+
+bool agent_open(const char *path)
+{
+    static bool has_key;
+    retire_threads();
+    region_ino = 0;
+    control = NULL;
+    if (!open_control(path) || atomic_load(&control->is_closed))
+        return false;
+    struct agent_process *process = agent_map(sizeof(*process));
+    if (!process || (!has_key && (pthread_key_create(&end_key, end_thread) != 0 ||
+                                  pthread_atfork(NULL, NULL, after_fork_in_child) != 0)))
+        return false;
+    has_key = true;
+    agent_process = process;
+    agent_code_epoch++;
+    return register_process();
+}
+
 __attribute__((constructor(101))) static void agent_start(void)
 {
     int saved = errno;
     const char *path = getenv(RING_VARIABLE);
     if (path && *path) {
         agent_python_init();
-        if (agent_python.is_python && open_control(path) && !atomic_load(&control->is_closed)) {
-            agent_process = agent_map(sizeof(*agent_process));
-            /* Of a Python that is too old the collector only learns that it is there. */
-            if (agent_process && pthread_key_create(&end_key, end_thread) == 0 &&
-                pthread_atfork(NULL, NULL, after_fork_in_child) == 0 && register_process() &&
-                agent_python.layout_result != PYTHON_LAYOUT_TOO_OLD) {
-                agent_mode = (int)control->mode;
-                agent_exec_init();
-                agent_python_hook();
-            }
+        /* Of a Python that is too old the collector only learns that it is there. */
+        if (agent_python.is_python && agent_open(path) &&
+            agent_python.layout_result != PYTHON_LAYOUT_TOO_OLD) {
+            agent_mode = (int)control->mode;
+            agent_exec_init();
+            agent_python_hook(false);
         }
     }
     errno = saved;

@@ -129,6 +129,28 @@ uint8_t *agent_reserve(uint32_t len, uint32_t *unit);
 uint64_t agent_clock_ns(void);
 _Atomic uint64_t *agent_arena_bytes(void);
 
+bool agent_is_collector_gone(void);
+
+/* Takes up the shared memory at `path` anew, for a process that is not followed (mode off). */
+bool agent_open(const char *path);
+
+/* ---- libc.c, rebind.c ---- */
+enum { AGENT_REBINDINGS = 20 };
+struct agent_rebinding {
+    const char *name;
+    const void *hook, *real;
+};
+/* The function of that name that the program uses, other than ours; NULL when there is none. */
+const void *agent_find_defined(const char *name);
+size_t agent_libc_bindings(struct agent_rebinding *rows);
+
+/* Whether the program's malloc is not ours, since we came after its start; then the real ones are
+ * those it uses. */
+bool agent_libc_is_late(void);
+
+/* Makes the loaded objects call our malloc and mmap families, or theirs again. */
+void agent_rebind(bool to_us);
+
 /* ---- exec.c ---- */
 void agent_exec_init(void);
 
@@ -193,8 +215,10 @@ extern struct agent_python {
 } agent_python;
 
 void agent_python_init(void);
-void agent_python_hook(void);   /* puts our allocators in front */
-void agent_python_unhook(void); /* with the GIL; takes them out again if nobody sits on top */
+/* Puts our allocators in front: now in a Python that runs already, else when it may. */
+void agent_python_hook(bool is_running);
+void agent_python_unhook(void);     /* with the GIL; takes them out again if nobody sits on top */
+extern bool agent_python_is_buried; /* others still call our hooks, after we have gone */
 extern volatile int agent_python_pending; /* hooks wait for the interpreter's start */
 void agent_python_poll(void);
 

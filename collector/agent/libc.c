@@ -97,6 +97,30 @@ static bool find_real(void)
     return true;
 }
 
+#define FIND_DEFAULT(member)                                                                       \
+    do {                                                                                           \
+        const void *found = agent_find_defined(#member);                                           \
+        if (found)                                                                                 \
+            memcpy(&real.member, &found, sizeof(found));                                           \
+    } while (0)
+
+/* What the program itself calls, which may be another library's than libc's. */
+static void find_program_s(void)
+{
+    FIND_DEFAULT(malloc);
+    FIND_DEFAULT(calloc);
+    FIND_DEFAULT(realloc);
+    FIND_DEFAULT(free);
+    FIND_DEFAULT(posix_memalign);
+    FIND_DEFAULT(aligned_alloc);
+    FIND_DEFAULT(memalign);
+    FIND_DEFAULT(valloc);
+    FIND_DEFAULT(pvalloc);
+    FIND_DEFAULT(mmap);
+    FIND_DEFAULT(munmap);
+    FIND_DEFAULT(mremap);
+}
+
 static void *first_malloc(size_t size)
 {
     return find_real() ? real.malloc(size) : early_alloc(size);
@@ -298,6 +322,19 @@ static inline void releasing(const void *p)
     }
 }
 
+/* ---- coming late ---- */
+
+bool agent_libc_is_late(void)
+{
+    void *(*ours)(size_t) = malloc;
+    void *theirs = dlsym(RTLD_DEFAULT, "malloc");
+    if (memcmp(&ours, &theirs, sizeof(theirs)) == 0)
+        return false;
+    (void)find_real();
+    find_program_s();
+    return true;
+}
+
 /* ---- the malloc family ---- */
 
 AGENT_API void *malloc(size_t size)
@@ -460,4 +497,38 @@ AGENT_API void *mremap(void *old, size_t old_size, size_t size, int flags, ...)
         exact_alloc(RING_REMAP, RING_DOMAIN_MMAP, p, size);
     }
     return p;
+}
+
+/* ---- by name, for programs that were there before us ---- */
+
+#define BIND(name)                                                                                 \
+    do {                                                                                           \
+        const void *found = agent_find_defined(#name);                                             \
+        const void *hook;                                                                          \
+        __typeof__(&(name)) function = (name);                                                     \
+        memcpy(&hook, &function, sizeof(hook));                                                    \
+        if (found)                                                                                 \
+            rows[len++] = (struct agent_rebinding){#name, hook, found};                            \
+    } while (0)
+
+size_t agent_libc_bindings(struct agent_rebinding *rows)
+{
+    size_t len = 0;
+    BIND(malloc);
+    BIND(calloc);
+    BIND(realloc);
+    BIND(reallocarray);
+    BIND(free);
+    BIND(free_sized);
+    BIND(free_aligned_sized);
+    BIND(posix_memalign);
+    BIND(aligned_alloc);
+    BIND(memalign);
+    BIND(valloc);
+    BIND(pvalloc);
+    BIND(mmap);
+    BIND(mmap64);
+    BIND(munmap);
+    BIND(mremap);
+    return len;
 }

@@ -37,6 +37,7 @@ enum {
 
 struct agent_python agent_python;
 volatile int agent_python_pending;
+bool agent_python_is_buried;
 
 static void (*get_allocator)(int domain, struct allocator *out);
 static void (*set_allocator)(int domain, struct allocator *in);
@@ -440,7 +441,10 @@ static void hook_now(void)
     struct allocator obj = agent_mode == RING_EXACT ? exact_obj : sampled_obj;
     struct allocator mem = agent_mode == RING_EXACT ? exact_mem : sampled_mem;
     struct arena_allocator arena = {NULL, arena_alloc_hook, arena_free_hook};
-    get_arena(&real_arena);
+    struct arena_allocator now;
+    get_arena(&now);
+    if (now.alloc != arena_alloc_hook)
+        real_arena = now;
     get_allocator(DOMAIN_OBJ, &real_obj);
     get_allocator(DOMAIN_MEM, &real_mem);
     obj.ctx = real_obj.ctx;
@@ -456,9 +460,10 @@ static void hook_now(void)
     agent_stack_init();
 }
 
-void agent_python_hook(void)
+void agent_python_hook(bool is_running)
 {
     const char *name = NULL;
+    small_limit = PYMALLOC_SMALL;
     if (!is_allocator_chosen(&name)) {
         hook_now();
         return;
@@ -467,7 +472,10 @@ void agent_python_hook(void)
         small_limit = 0; /* sampled mode: all of it comes by the libc hooks */
     else if (strcmp(name, "debug") == 0 || strcmp(name, "pymalloc_debug") == 0)
         small_limit = PYMALLOC_SMALL - DEBUG_EXTRA;
-    agent_python_pending = 1;
+    if (is_running)
+        hook_now();
+    else
+        agent_python_pending = 1;
 }
 
 void agent_python_poll(void)
@@ -482,13 +490,21 @@ void agent_python_poll(void)
 void agent_python_unhook(void)
 {
     struct allocator obj, mem;
+    struct arena_allocator arena;
     if (!is_hooked)
         return;
     is_hooked = false;
+    get_arena(&arena);
+    if (arena.alloc == arena_alloc_hook)
+        set_arena(&real_arena);
     get_allocator(DOMAIN_OBJ, &obj);
     get_allocator(DOMAIN_MEM, &mem);
     if (obj.malloc == exact_obj_malloc || obj.malloc == sampled_obj_malloc)
         set_allocator(DOMAIN_OBJ, &real_obj);
+    else
+        agent_python_is_buried = true;
     if (mem.malloc == exact_mem_malloc || mem.malloc == sampled_mem_malloc)
         set_allocator(DOMAIN_MEM, &real_mem);
+    else
+        agent_python_is_buried = true;
 }

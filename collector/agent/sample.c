@@ -45,7 +45,7 @@ void agent_draw(struct agent_thread *t)
         return;
     }
     if (agent_control->mode != RING_SAMPLED) {
-        agent_countdown = INT64_MAX;
+        agent_countdown = 0; /* not looked at; a later collector may sample */
         return;
     }
     uint64_t every = atomic_load_explicit(&agent_control->every_bytes, memory_order_relaxed);

@@ -62,7 +62,9 @@ static enum status make_environment(struct heap *h, struct error *err)
                          agent);
     const char *others = getenv("LD_PRELOAD");
     bool has_others = others && *others;
-    if (asprintf(&h->environment[0], "LD_PRELOAD=%s%s%s", agent, has_others ? ":" : "",
+    h->agent = strdup(agent);
+    if (!h->agent ||
+        asprintf(&h->environment[0], "LD_PRELOAD=%s%s%s", agent, has_others ? ":" : "",
                  has_others ? others : "") < 0 ||
         asprintf(&h->environment[1], "%s=%s", RING_VARIABLE, ring_region_path(h->region)) < 0)
         return error_set(err, STATUS_NO_MEMORY, "no memory for the heap");
@@ -275,6 +277,8 @@ void heap_close(struct heap *h)
     free(h->column_values);
     map_deinit(&h->site_index);
     map_deinit(&h->aged_index);
+    heap_attachment_free(h);
+    free(h->agent);
     free(h->environment[0]);
     free(h->environment[1]);
     ring_region_close(h->region);

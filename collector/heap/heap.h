@@ -38,6 +38,14 @@ struct heap_totals {
 };
 
 struct heap;
+struct target_process;
+
+enum heap_attach_state {
+    HEAP_ATTACH_NONE,    /* nothing was asked for */
+    HEAP_ATTACH_WAITING, /* until the program's main thread runs Python again */
+    HEAP_ATTACH_DONE,
+    HEAP_ATTACH_FAILED,
+};
 
 /* Starts draining. STATUS_NOT_FOUND when there is no agent library, STATUS_USAGE for HEAP_OFF. The
  * stream must outlive the heap. */
@@ -47,6 +55,19 @@ enum status heap_open(struct heap **out, struct stream *stream, const struct hea
 /* "LD_PRELOAD=...", "HELIOGRAPH_AGENT=...", NULL: to be set in the program that is started
  * (target_options.env). Valid until heap_close. */
 const char *const *heap_environment(const struct heap *h);
+
+/* Brings the agent into a process that runs already: by Python's own way (3.14+), else, if
+ * `may_inject`, through ptrace. Returns at once; STATUS_UNSUPPORTED or STATUS_DENIED with the
+ * reason when it cannot be done. What was allocated before is not known. One process a heap. */
+enum status heap_attach(struct heap *h, const struct target_process *process, bool may_inject,
+                        struct error *err);
+
+/* How that went; `reason` says why when it failed. */
+enum heap_attach_state heap_attach_state(struct heap *h, char *reason, size_t size);
+
+/* Takes the hooks out again, waiting up to `wait_ms`; false when the program did not come to it:
+ * then they go with the next full ring. Nothing to do for a heap that was not attached. */
+bool heap_detach(struct heap *h, uint32_t wait_ms);
 
 /* Drains everything written so far and puts it into the stream; also done by heap_close. */
 void heap_flush(struct heap *h);

@@ -118,6 +118,8 @@ struct heap {
     struct heap_options options;
     struct ring_region *region;
     char *environment[3];
+    char *agent; /* path of the library */
+    struct heap_attachment *attachment;
 
     pthread_t thread;
     pthread_mutex_t lock; /* held through a pass; heap_totals and heap_flush take it */
@@ -193,6 +195,9 @@ void heap_mark(struct heap *h, struct heap_process *p, struct heap_ring *r,
 size_t heap_drain(struct heap *h);
 void heap_process_free(struct heap *h, struct heap_process *p);
 void heap_end_process(struct heap *h, struct heap_process *p);
+
+/* ---- attach.c ---- */
+void heap_attachment_free(struct heap *h);
 
 /* ---- rows.c ---- */
 void heap_declare(struct heap *h);

@@ -383,3 +383,40 @@ void python_find(pid_t pid, struct python_found *out)
     snprintf(out->reason, sizeof(out->reason), "no Python runs in %.200s",
              executable[0] ? base_name(executable) : "this process");
 }
+
+static bool symbol_of(pid_t pid, const struct mapping *m, const char *name, uint64_t *address)
+{
+    struct elf elf = {0};
+    uint64_t found;
+    bool is_found = false;
+    int fd = open_mapping(pid, m);
+    if (fd < 0)
+        return false;
+    if (elf_open(&elf, fd) == STATUS_OK) {
+        is_found = elf_symbol(&elf, name, &found);
+        if (is_found)
+            *address = found + m->begin - elf.load_address;
+        elf_close(&elf);
+    }
+    close(fd);
+    return is_found;
+}
+
+bool python_find_symbol(pid_t pid, const char *name, uint64_t *address)
+{
+    char executable[PATH_TEXT_MAX];
+    read_executable(pid, executable, sizeof(executable));
+    struct buf maps;
+    buf_init(&maps, MAPS_MAX);
+    bool is_found = false;
+    if (process_read_file(pid, "maps", &maps)) {
+        char *text = (char *)maps.data;
+        struct mapping m;
+        while (!is_found && next_mapping(&text, &m)) {
+            if (is_worth_opening(m.path, executable))
+                is_found = symbol_of(pid, &m, name, address);
+        }
+    }
+    buf_deinit(&maps);
+    return is_found;
+}
