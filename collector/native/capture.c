@@ -27,7 +27,7 @@ void capture_deinit(struct capture *c)
 void capture_ask_for_more(struct capture *c)
 {
     if (c->is_cut && c->want < CAPTURE_MAX)
-        c->want *= 2;
+        c->want *= 4; /* after at most three stacks that are cut, the fourth is whole */
 }
 
 /* A copy that reaches the stack's end is shorter than was asked for: no fault, just its end. One

@@ -51,6 +51,9 @@ static bool put_cython(const char *symbol, struct buf *out)
 
 void native_demangle(const char *symbol, struct buf *out)
 {
+    /* glibc's names for its own calls of what it exports: __GI___libc_read */
+    if (strncmp(symbol, "__GI_", 5) == 0 && symbol[5] != '\0')
+        symbol += 5;
     /* Parameters are left out: names stay readable, and overloads of one place in one box. */
     size_t len = strnlen(symbol, SYMBOL_MAX);
     bool is_mangled = symbol[0] == '_' && (symbol[1] == 'Z' || symbol[1] == 'R');

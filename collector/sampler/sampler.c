@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include "collector/sampler/process.h"
 #include "common/base/array.h"
@@ -21,6 +23,7 @@ static const uint64_t nap_max_ns = 50000000; /* so that close, pause and a new r
 static const uint64_t stop_budget_max_ns = 20000000;
 static const double stop_share_default = 0.0025;
 static const double unhurried_hz = 2000;
+static const int native_priority = -10;
 
 struct sampler {
     struct target *target;
@@ -374,6 +377,9 @@ static void *run(void *ctx)
     struct sampler *s = ctx;
     (void)prctl(PR_SET_NAME, "hg-sampler");
     (void)prctl(PR_SET_TIMERSLACK, 1UL);
+    /* Who loses its CPU while it holds another thread holds it for long. Only root may ask so. */
+    if (s->options.native)
+        (void)setpriority(PRIO_PROCESS, (id_t)gettid(), native_priority);
     uint64_t due = clock_monotonic_ns();
     s->flushed_ns = s->budget_ns = due;
     while (!atomic_load(&s->must_end)) {

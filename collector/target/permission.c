@@ -1,10 +1,13 @@
 #include "collector/target/permission.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ptrace.h>
 #include <sys/uio.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 enum { CAPABILITY_SYS_PTRACE = 19 };
@@ -30,6 +33,29 @@ static bool has_capability(void)
     return set >> CAPABILITY_SYS_PTRACE & 1;
 }
 
+/* Tried on a child of our own: seccomp profiles (older Docker's, gVisor's) forbid ptrace whatever
+ * capabilities there are. */
+static bool try_ptrace(void)
+{
+    bool can_stop = false;
+    pid_t pid = fork();
+    if (pid == 0) {
+        (void)pause();
+        _exit(0);
+    }
+    if (pid < 0)
+        return false;
+    if (ptrace(PTRACE_SEIZE, pid, NULL, NULL) == 0)
+        can_stop = ptrace(PTRACE_INTERRUPT, pid, NULL, NULL) == 0;
+    (void)kill(pid, SIGKILL);
+    int status = 0;
+    pid_t ended;
+    do
+        ended = waitpid(pid, &status, __WALL);
+    while ((ended < 0 && errno == EINTR) || (ended == pid && WIFSTOPPED(status)));
+    return can_stop;
+}
+
 void target_permission(struct target_permission *out)
 {
     char line[256];
@@ -43,7 +69,30 @@ void target_permission(struct target_permission *out)
         p.yama_scope = (int)strtol(line, NULL, 10);
     p.can_read_children = p.yama_scope < 2 || (p.yama_scope == 2 && p.has_ptrace_capability);
     p.can_read_others = p.yama_scope < 1 || (p.yama_scope < 3 && p.has_ptrace_capability);
+    p.can_see_sleep = access("/proc/self/syscall", R_OK) == 0;
     *out = p;
+}
+
+/* Native frames need more than reading memory: see docs/sampling.md. */
+static void describe_native(struct buf *out, const struct target_permission *p)
+{
+    bool can_stop = try_ptrace();
+    bool is_whole = can_stop && p->can_see_sleep;
+    buf_printf(out, "native frames (`--native`): %s\n",
+               is_whole           ? "yes"
+               : can_stop         ? "of running threads only"
+               : p->can_see_sleep ? "of sleeping threads only"
+                                  : "no");
+    if (!can_stop && p->is_container)
+        buf_put_text(out, "  ptrace is forbidden: start the container with --cap-add=SYS_PTRACE "
+                          "(and, on kernels before 4.8, --security-opt seccomp=unconfined)\n");
+    else if (!can_stop)
+        buf_put_text(out, "  ptrace is forbidden (kernel.yama.ptrace_scope=3, a seccomp profile or "
+                          "a security module); samples of running threads have Python frames "
+                          "only\n");
+    if (!p->can_see_sleep)
+        buf_put_text(out, "  /proc/PID/syscall cannot be read: this kernel was built without "
+                          "CONFIG_HAVE_ARCH_TRACEHOOK\n");
 }
 
 void target_describe_permission(struct buf *out)
@@ -55,6 +104,7 @@ void target_describe_permission(struct buf *out)
     buf_printf(out, "running programs of the same user (`heliograph attach`): %s\n",
                p.can_read_others ? "yes" : "no");
     buf_printf(out, "programs of other users: %s\n", p.has_ptrace_capability ? "yes" : "no");
+    describe_native(out, &p);
     if (p.yama_scope >= 1 && !p.has_ptrace_capability)
         buf_printf(out,
                    "  kernel.yama.ptrace_scope is %d; to allow more: sudo sysctl "

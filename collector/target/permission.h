@@ -14,6 +14,7 @@ struct target_permission {
     bool is_container; /* as far as one can tell from inside */
     bool can_read_children;
     bool can_read_others; /* of the same user */
+    bool can_see_sleep;   /* where a thread sleeps: /proc/PID/task/TID/syscall */
 };
 
 void target_permission(struct target_permission *out);

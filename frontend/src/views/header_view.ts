@@ -192,6 +192,10 @@ export class HeaderView implements View {
     const count = (name: string) => profile.counters[name] ?? 0;
     if (count("torn") > 0) fact(formatCount(count("torn")), "torn", "", "The program moved on while it was read; these were thrown away, not guessed.");
     if (count("stopped") > 0) fact(formatCount(count("stopped")), "read while stopped", "", "These samples needed the thread to be held for a moment.");
+    if (count("native_cut") + count("native_unplaced") > 0)
+      fact(formatCount(count("native_cut") + count("native_unplaced")), "native stacks cut", "", "Their native frames could not be followed to the end; the stack shows where.");
+    if (count("native_unread") > 0) fact(formatCount(count("native_unread")), "without native frames", "warn", "Their thread may not be stopped to read them.");
+    if (count("native_skipped") > 0) fact(formatCount(count("native_skipped")), "skipped", "warn", "The time a thread may be held for native frames was used up.");
     if (count("missed") > 0) fact(formatCount(count("missed")), "missed", "warn", "The sampler came too late for these moments.");
     if (count("dropped") > 0) fact(formatCount(count("dropped")), "dropped", "bad", "These could not be sent or stored.");
     if (count("gaps") > 0) fact(formatCount(count("gaps")), "gaps", "bad");

@@ -27,6 +27,7 @@ Test(native_name, makes_names_of_cpp_rust_and_cython_readable)
 Test(native_name, leaves_other_names_alone)
 {
     expect("qsort_r", "qsort_r");
+    expect("__GI___libc_read", "__libc_read");
     expect("_Z", "_Z");
     expect("_ZN3foo", "_ZN3foo");
     expect("__pyx_f_", "__pyx_f_");
