@@ -1,6 +1,7 @@
 #include "cli/local.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -32,6 +33,15 @@ static enum status say_neither(const char *name, struct error *err)
                      name);
 }
 
+/* Files are mapped: one that shrinks while it is read must not look like a crash. */
+static void file_was_cut(int number)
+{
+    static const char words[] = "heliograph: the file was cut short while it was read\n";
+    (void)number;
+    (void)!write(STDERR_FILENO, words, sizeof(words) - 1);
+    _exit(status_exit_code(STATUS_INVALID));
+}
+
 enum status local_profile_open(struct local_profile *out, const char *name, const char *store,
                                struct error *err)
 {
@@ -44,7 +54,11 @@ enum status local_profile_open(struct local_profile *out, const char *name, cons
     }
     if (!is_file)
         return say_neither(name, err);
+    struct sigaction cut = {.sa_handler = file_was_cut};
+    struct sigaction before;
+    sigaction(SIGBUS, &cut, &before);
     enum status st = format_load_path(name, NULL, &out->owned, err);
+    sigaction(SIGBUS, &before, NULL);
     out->profile = out->owned;
     return st;
 }

@@ -194,7 +194,7 @@ static enum status read_lines(struct austin_text *r, const struct format_input *
     size_t bad_lines = 0;
     size_t first_bad = 0;
     const char *first_wrong = NULL;
-    text_lines_init(&lines, in->data, in->len);
+    text_lines_of(&lines, in);
     while (text_lines_next(&lines, &line) && r->austin.fill.failed == STATUS_OK) {
         line = text_trim(line);
         if (line.len == 0)

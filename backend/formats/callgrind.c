@@ -449,7 +449,7 @@ static enum status read_lines(struct callgrind *r, const struct format_input *in
 {
     struct text_lines lines;
     struct text line;
-    text_lines_init(&lines, in->data, in->len);
+    text_lines_of(&lines, in);
     while (text_lines_next(&lines, &line) && r->fill.failed == STATUS_OK) {
         line = text_trim(line);
         if (line.len == 0 || line.data[0] == '#')

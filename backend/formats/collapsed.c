@@ -182,7 +182,7 @@ static enum status read_lines(struct collapsed *r, const struct format_input *in
     struct text_lines lines;
     struct text line;
     size_t good = 0;
-    text_lines_init(&lines, in->data, in->len);
+    text_lines_of(&lines, in);
     while (text_lines_next(&lines, &line)) {
         struct stack_line parts;
         enum line_kind kind = split_line(line, &parts);

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -121,14 +122,18 @@ static enum status read_as(const struct format *f, const struct format_input *in
     return STATUS_OK;
 }
 
-static enum status load_unpacked(const struct unpacked *u, const char *name,
+static enum status load_unpacked(const struct unpacked *u, const struct format_input *packed,
                                  const struct format_options *options, struct profile **out,
                                  struct error *err)
 {
     static const uint8_t nothing[1];
-    struct format_input in = {.data = u->data ? u->data : nothing, .len = u->len, .name = name};
+    struct format_input in = {.data = u->data ? u->data : nothing,
+                              .len = u->len,
+                              .name = packed->name,
+                              .is_mapped = packed->is_mapped && u->data == packed->data};
     uint8_t *utf8 = NULL;
     enum status st = text_from_utf16(&in, &utf8, err);
+    in.is_mapped = in.is_mapped && !utf8;
     if (st == STATUS_OK) {
         const struct format *f = format_detect(in.data, in.len, !u->is_cut);
         if (f)
@@ -142,20 +147,27 @@ static enum status load_unpacked(const struct unpacked *u, const char *name,
     return st;
 }
 
-enum status format_load(const uint8_t *data, size_t len, const char *name,
-                        const struct format_options *options, struct profile **out,
-                        struct error *err)
+static enum status load(const struct format_input *in, const struct format_options *options,
+                        struct profile **out, struct error *err)
 {
     struct format_options chosen = options ? *options : (struct format_options){0};
     if (chosen.max_raw_bytes == 0)
         chosen.max_raw_bytes = DEFAULT_MAX_RAW;
     struct unpacked u;
-    enum status st = unpack(&u, data, len, chosen.max_raw_bytes, err);
+    enum status st = unpack(&u, in->data, in->len, chosen.max_raw_bytes, err);
     if (st != STATUS_OK)
         return st;
-    st = load_unpacked(&u, name, &chosen, out, err);
+    st = load_unpacked(&u, in, &chosen, out, err);
     unpack_deinit(&u);
     return st;
+}
+
+enum status format_load(const uint8_t *data, size_t len, const char *name,
+                        const struct format_options *options, struct profile **out,
+                        struct error *err)
+{
+    struct format_input in = {.data = data, .len = len, .name = name};
+    return load(&in, options, out, err);
 }
 
 static enum status read_all(int fd, struct buf *bytes, const char *path, struct error *err)
@@ -202,6 +214,22 @@ static enum status open_input(const char *path, int *fd, struct error *err)
     return STATUS_OK;
 }
 
+/* What is no file of some size (a pipe, /proc) is read instead. */
+static void map_file(int fd, struct format_input *in)
+{
+    struct stat info;
+    if (fstat(fd, &info) != 0 || !S_ISREG(info.st_mode) || info.st_size <= 0 ||
+        lseek(fd, 0, SEEK_CUR) != 0)
+        return;
+    void *data = mmap(NULL, (size_t)info.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+    if (data == MAP_FAILED)
+        return;
+    (void)madvise(data, (size_t)info.st_size, MADV_SEQUENTIAL);
+    in->data = data;
+    in->len = (size_t)info.st_size;
+    in->is_mapped = true;
+}
+
 enum status format_load_path(const char *path, const struct format_options *options,
                              struct profile **out, struct error *err)
 {
@@ -209,17 +237,25 @@ enum status format_load_path(const char *path, const struct format_options *opti
     enum status st = open_input(path, &fd, err);
     if (st != STATUS_OK)
         return st;
+    bool is_stdin = fd == STDIN_FILENO;
+    struct format_input in = {.name = is_stdin ? "stdin" : path};
     struct buf bytes;
     buf_init(&bytes, 0);
-    st = read_all(fd, &bytes, path, err);
-    if (fd != STDIN_FILENO)
-        close(fd);
-    bool is_stdin = fd == STDIN_FILENO;
-    if (st == STATUS_OK) {
-        st = format_load(bytes.data, bytes.len, is_stdin ? "stdin" : path, options, out, err);
-        if (st != STATUS_OK)
-            error_prefix(err, is_stdin ? "stdin" : path);
+    map_file(fd, &in);
+    if (!in.is_mapped) {
+        st = read_all(fd, &bytes, path, err);
+        in.data = bytes.data;
+        in.len = bytes.len;
     }
+    if (!is_stdin)
+        close(fd);
+    if (st == STATUS_OK) {
+        st = load(&in, options, out, err);
+        if (st != STATUS_OK)
+            error_prefix(err, in.name);
+    }
+    if (in.is_mapped)
+        munmap((void *)(uintptr_t)in.data, in.len);
     buf_deinit(&bytes);
     return st;
 }

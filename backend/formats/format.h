@@ -17,6 +17,7 @@ struct format_input {
     const uint8_t *data;
     size_t len;
     const char *name; /* file name for messages and the profile's name; may be NULL */
+    bool is_mapped;   /* a file's own pages: what was read can be dropped and comes again */
 };
 
 struct format_options {
@@ -53,6 +54,7 @@ enum status format_load(const uint8_t *data, size_t len, const char *name,
                         const struct format_options *options, struct profile **out,
                         struct error *err);
 
-/* format_load of a file by path; "-" is stdin. */
+/* format_load of a file by path; "-" is stdin. A file is mapped, not copied: who cuts it short
+ * meanwhile stops the program by SIGBUS. */
 enum status format_load_path(const char *path, const struct format_options *options,
                              struct profile **out, struct error *err);

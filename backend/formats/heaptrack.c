@@ -261,7 +261,7 @@ static void replay(struct heaptrack *h, const struct format_input *in)
     struct text_lines lines;
     struct text line;
     uint64_t event = 0;
-    text_lines_init(&lines, in->data, in->len);
+    text_lines_of(&lines, in);
     while (event < h->peak_event && text_lines_next(&lines, &line)) {
         uint64_t index;
         if (line.len < 3 || (line.data[0] != '+' && line.data[0] != '-'))
@@ -313,7 +313,7 @@ static enum status read_records(struct heaptrack *h, const struct format_input *
     struct text line;
     h->heap = fill_series(&h->fill, "heap", "bytes", NULL);
     h->rss = fill_series(&h->fill, "rss", "bytes", NULL);
-    text_lines_init(&lines, in->data, in->len);
+    text_lines_of(&lines, in);
     while (text_lines_next(&lines, &line) && h->fill.failed == STATUS_OK) {
         if (line.len == 0)
             continue;

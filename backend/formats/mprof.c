@@ -162,7 +162,7 @@ static enum status read_lines(struct mprof *m, const struct format_input *in)
 {
     struct text_lines lines;
     struct text line;
-    text_lines_init(&lines, in->data, in->len);
+    text_lines_of(&lines, in);
     while (text_lines_next(&lines, &line) && m->fill.failed == STATUS_OK) {
         line_fn run = tag_of(line);
         if (!run)

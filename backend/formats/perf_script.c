@@ -371,7 +371,7 @@ static enum status read_lines(struct perf *r, const struct format_input *in)
     struct text_lines lines;
     struct text line;
     bool has_perf_head = false;
-    text_lines_init(&lines, in->data, in->len);
+    text_lines_of(&lines, in);
     while (text_lines_next(&lines, &line) && r->fill.failed == STATUS_OK) {
         const char *wrong = NULL;
         if (line.len > 0 && line.data[0] == '#')

@@ -341,7 +341,7 @@ static void collect_symbols(struct legacy *r, const struct format_input *in)
     struct text_lines lines;
     struct text line;
     bool has_maps = false;
-    text_lines_init(&lines, in->data, in->len);
+    text_lines_of(&lines, in);
     while (text_lines_next(&lines, &line)) {
         line = text_trim(line);
         if (line.len > 2 && line.data[0] == '#')
@@ -378,7 +378,7 @@ static enum status read_lines(struct legacy *r, const struct format_input *in)
     struct text_lines lines;
     struct text line;
     bool has_head = false;
-    text_lines_init(&lines, in->data, in->len);
+    text_lines_of(&lines, in);
     while (text_lines_next(&lines, &line) && r->fill.failed == STATUS_OK) {
         line = text_trim(line);
         const char *wrong = NULL;

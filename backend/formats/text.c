@@ -4,11 +4,32 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 void text_lines_init(struct text_lines *lines, const uint8_t *data, size_t len)
 {
     const char *text = (const char *)data;
     *lines = (struct text_lines){.at = text, .end = text ? text + len : NULL};
+}
+
+void text_lines_of(struct text_lines *lines, const struct format_input *in)
+{
+    text_lines_init(lines, in->data, in->len);
+    if (in->is_mapped)
+        lines->kept = lines->at;
+}
+
+/* A gigabyte of lines that say a few megabytes must not be held while it is read. */
+static void give_back(struct text_lines *lines)
+{
+    enum { STEP = 8 << 20, PAGE = 1 << 16 };
+    if ((size_t)(lines->at - lines->kept) < STEP)
+        return;
+    uintptr_t begin = ((uintptr_t)lines->kept + PAGE - 1) & ~(uintptr_t)(PAGE - 1);
+    uintptr_t end = (uintptr_t)lines->at & ~(uintptr_t)(PAGE - 1);
+    if (begin < end)
+        (void)madvise((void *)begin, end - begin, MADV_DONTNEED);
+    lines->kept = lines->at;
 }
 
 bool text_lines_next(struct text_lines *lines, struct text *line)
@@ -23,6 +44,8 @@ bool text_lines_next(struct text_lines *lines, struct text *line)
         line->len--;
     lines->at += newline ? len + 1 : len;
     lines->number++;
+    if (lines->kept)
+        give_back(lines);
     return true;
 }
 

@@ -15,10 +15,13 @@ struct text {
 /* Lines of a file, without their "\n", "\r\n" or lone "\r" at the end of the line. */
 struct text_lines {
     const char *at, *end;
-    size_t number; /* of the line last taken, from 1 */
+    size_t number;    /* of the line last taken, from 1 */
+    const char *kept; /* of a mapped file: pages before it are given back; else NULL */
 };
 
 void text_lines_init(struct text_lines *lines, const uint8_t *data, size_t len);
+/* Of the whole input. Lines taken stay readable; a mapped file's do not stay in memory. */
+void text_lines_of(struct text_lines *lines, const struct format_input *in);
 bool text_lines_next(struct text_lines *lines, struct text *line);
 
 struct text text_trim(struct text t);
