@@ -45,11 +45,18 @@ static bool is_full(const struct values *v, size_t more)
 
 enum status values_add(struct values *v, struct value value, uint32_t *id)
 {
+    bool is_small = value.kind == VALUE_INT && value.integer >= 0 && value.integer < 256;
+    if (is_small && v->small[value.integer]) {
+        *id = v->small[value.integer];
+        return STATUS_OK;
+    }
     if (v->len >= UINT32_MAX || is_full(v, sizeof(value)))
         return STATUS_TOO_LARGE;
     if (!array_reserve(&v->all, &v->cap, v->len + 1))
         return STATUS_NO_MEMORY;
     v->all[v->len] = value;
+    if (is_small)
+        v->small[value.integer] = (uint32_t)v->len;
     *id = (uint32_t)v->len++;
     return STATUS_OK;
 }

@@ -42,6 +42,7 @@ struct values {
     size_t len, cap;
     size_t items_bytes; /* of all item lists, for the limit */
     size_t max_bytes;
+    uint32_t small[256]; /* of each small number, its value: counts are small and many; 0 = none */
 };
 
 /* Value 0 is None, 1 False, 2 True and 3 the empty tuple. */
