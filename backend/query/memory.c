@@ -164,45 +164,73 @@ static enum status fold(struct memory *m, const struct memory_places *places,
 }
 
 /* Only stacks that have rows take memory here: a heap's stacks are many, its busy ones few. */
+struct stack_rows {
+    uint32_t *index; /* by stack: its row + 1; 0 = none */
+    struct memory_row *rows;
+    size_t len;
+};
+
+static enum status stack_rows_init(struct stack_rows *r, const struct profile *p,
+                                   const struct sample_set *set)
+{
+    size_t stacks = p->tables.stacks_len ? p->tables.stacks_len : 1;
+    *r = (struct stack_rows){.index = calloc(stacks, sizeof(*r->index))};
+    if (!r->index)
+        return STATUS_NO_MEMORY;
+    for (size_t i = 0; i < set->len; i++) {
+        uint32_t stack = set->stack ? set->stack[i] : 0;
+        if (!r->index[stack])
+            r->index[stack] = (uint32_t)++r->len;
+    }
+    r->rows = calloc(r->len ? r->len : 1, sizeof(*r->rows));
+    if (!r->rows)
+        return STATUS_NO_MEMORY;
+    for (uint32_t i = 0; i < stacks; i++) {
+        if (r->index[i])
+            r->rows[r->index[i] - 1].stack = i;
+    }
+    return STATUS_OK;
+}
+
+static void stack_rows_deinit(struct stack_rows *r)
+{
+    free(r->index);
+    free(r->rows);
+}
+
+static void keep_filled(struct stack_rows *r)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < r->len; i++) {
+        if (is_empty(r->rows[i].of))
+            continue;
+        grow(r->rows[i].of);
+        r->rows[kept++] = r->rows[i];
+    }
+    r->len = kept;
+}
+
 static enum status sum_stacks(struct memory *m, const struct profile *p, const struct sums *s,
                               const struct query_filter *filter, const struct memory_places *places)
 {
-    size_t all = p->tables.stacks_len ? p->tables.stacks_len : 1;
-    struct memory_row *stacks = NULL;
-    struct query_filter others = *filter;
+    struct stack_rows stacks;
     struct filter_rows rows = {0};
+    struct query_filter others = *filter;
     others.has_from = others.has_to = false;
-    uint32_t *index = calloc(all, sizeof(*index)); /* + 1; 0 = none yet */
-    enum status st = index ? filter_rows_init(&rows, p, s->set, false, &others) : STATUS_NO_MEMORY;
-    size_t used = 0;
-    for (size_t i = 0; i < s->set->len && st == STATUS_OK; i++) {
-        uint32_t stack = s->set->stack ? s->set->stack[i] : 0;
-        if (!index[stack])
-            index[stack] = (uint32_t)++used;
-    }
-    if (st == STATUS_OK && !(stacks = calloc(used ? used : 1, sizeof(*stacks))))
-        st = STATUS_NO_MEMORY;
-    for (uint32_t i = 0; i < all && st == STATUS_OK; i++) {
-        if (index[i])
-            stacks[index[i] - 1].stack = i;
-    }
+    enum status st = stack_rows_init(&stacks, p, s->set);
+    if (st == STATUS_OK)
+        st = filter_rows_init(&rows, p, s->set, false, &others);
     for (size_t i = 0; i < s->set->len && st == STATUS_OK; i++) {
         uint32_t stack = s->set->stack ? s->set->stack[i] : 0;
         if (places->of_stack[stack] != MEMORY_OUTSIDE && filter_rows_pass(&rows, i))
-            add_row(stacks[index[stack] - 1].of, s, i);
+            add_row(stacks.rows[stacks.index[stack] - 1].of, s, i);
     }
-    size_t kept = 0;
-    for (size_t i = 0; i < used && st == STATUS_OK; i++) {
-        if (!is_empty(stacks[i].of)) {
-            grow(stacks[i].of);
-            stacks[kept++] = stacks[i];
-        }
+    if (st == STATUS_OK) {
+        keep_filled(&stacks);
+        st = fold(m, places, stacks.rows, stacks.len);
     }
-    if (st == STATUS_OK)
-        st = fold(m, places, stacks, kept);
     filter_rows_deinit(&rows);
-    free(index);
-    free(stacks);
+    stack_rows_deinit(&stacks);
     return st;
 }
 

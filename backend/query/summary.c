@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "backend/query/heap_values.h"
+#include "backend/query/memory.h"
 #include "backend/query/names.h"
 #include "backend/query/table.h"
 #include "common/base/json_out.h"
@@ -141,6 +143,29 @@ static void add_peak(const struct profile *p, struct buf *out)
                best->time_ns[peak] ? when : "the start");
 }
 
+/* Whose the heap was when most of it was in use: "70 % of the heap from load_rows (app.py:7)". */
+static enum status add_holder(const struct profile *p, struct buf *out)
+{
+    struct memory m;
+    uint32_t set;
+    struct heap_columns columns;
+    static const struct query_filter everything = {0};
+    struct memory_options options = {.by = MEMORY_BY_FUNCTION, .sort = MEMORY_PEAK};
+    if (!heap_set_find(p, &set, &columns) || p->sets[set].len == 0)
+        return STATUS_OK;
+    enum status st = memory_build(&m, p, &everything, &options, NULL);
+    if (st != STATUS_OK)
+        return st;
+    double total = (double)m.total[MEMORY_PEAK].bytes;
+    if (m.len && m.rows[0].function && total > 0) {
+        buf_printf(out, "%s%.0f %% of the heap from ", out->len ? ", " : "",
+                   100 * (double)m.rows[0].of[MEMORY_PEAK].bytes / total);
+        names_place(out, p, m.rows[0].function);
+    }
+    memory_free(&m);
+    return buf_status(out);
+}
+
 static void add_benchmarks(const struct profile *p, struct buf *out)
 {
     if (out->len || p->benchmarks_len == 0)
@@ -165,6 +190,9 @@ enum status summary_write(const struct profile *p, struct query_cache *cache, st
     enum status st = add_hottest(p, cache, &sentence);
     if (st == STATUS_OK) {
         add_peak(p, &sentence);
+        st = add_holder(p, &sentence);
+    }
+    if (st == STATUS_OK) {
         add_benchmarks(p, &sentence);
         st = buf_status(&sentence);
     }

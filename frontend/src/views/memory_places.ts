@@ -217,15 +217,16 @@ export class MemoryPlaces {
         "tr",
         { class: shared.state.sel === id ? "is-chosen" : "" },
         el("td", { class: "number amount" }, bar, el("b", {}, (isDiff && amount > 0 ? "+" : "") + formatBytes(amount))),
-        errors ? el("td", { class: "number soft" }, formatBytes(errors[i] ?? 0)) : null,
-        counts ? el("td", { class: "number soft" }, signed(counts[i] ?? 0, isDiff)) : null,
+        errors ? el("td", { class: "number soft", "data-label": "±" }, formatBytes(errors[i] ?? 0)) : null,
+        counts ? el("td", { class: "number soft", "data-label": "#" }, signed(counts[i] ?? 0, isDiff)) : null,
         ...(isDiff
-          ? [el("td", { class: "number soft" }, formatBytes((columns["base"] as number[])[i] ?? 0)), el("td", { class: "number soft" }, formatBytes((columns["in_use"] as number[])[i] ?? 0))]
+          ? [el("td", { class: "number soft", "data-label": "A" }, formatBytes((columns["base"] as number[])[i] ?? 0)), el("td", { class: "number soft", "data-label": "B" }, formatBytes((columns["in_use"] as number[])[i] ?? 0))]
           : [el("td", { class: "number soft" }, total > 0 ? formatPercent(amount / total) : "–")]),
         el(
           "td",
           { class: "place" },
           name,
+          " ",
           el("span", { class: "file", title: safeName(columns.file[i] ?? "").slice(0, 500) }, safeName(formatPlace(columns.file[i] ?? "", columns.line[i] ?? 0))),
           columns.callers[i]?.length ? el("span", { class: "soft" }, ` ← ${columns.callers[i].map((c) => safeName(c).slice(0, 40)).join(" ← ")}`) : null,
         ),
@@ -283,7 +284,7 @@ function sentence({ state: view, memory, profile }: Shared, measure: Shown): (st
   return [
     `${words[measure]}: `,
     el("b", {}, (measure === "grown" && bytes > 0 ? "+" : "") + formatBytes(bytes) + (error ? ` ± ${formatBytes(error)}` : "")),
-    count === undefined ? "" : ` in ${signed(count, measure === "grown")} blocks`,
+    count === undefined ? " " : ` in ${signed(count, measure === "grown")} blocks `,
     memory?.every_bytes
       ? el("span", { class: "chip", title: `Estimated from one sample each ${formatBytes(memory.every_bytes)} on average; ± is the standard error. --memory exact counts every allocation.` }, `sampled, one each ${formatBytes(memory.every_bytes)}`)
       : el("span", { class: "chip", title: "Every allocation was followed" }, "exact"),

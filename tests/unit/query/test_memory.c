@@ -4,6 +4,7 @@
 #include "backend/query/leaks.h"
 #include "backend/query/memory.h"
 #include "backend/query/stats.h"
+#include "backend/query/summary.h"
 #include "common/base/arena.h"
 #include "small_profile.h"
 
@@ -201,6 +202,19 @@ Test(memory, report_says_what_is_not_known)
     cr_assert(strstr(text, "no allocation was seen"), "%s", text);
     cr_assert_null(strstr(text, "allocated in all"), "%s", text);
     cr_assert_null(strstr(text, "self %"), "no list without rows: %s", text);
+    buf_deinit(&b);
+    profile_free(p);
+}
+
+Test(memory, the_sentence_says_whose_the_heap_was)
+{
+    struct profile *p = make_small(1);
+    struct buf b;
+    buf_init(&b, 0);
+    cr_assert_eq(summary_write(p, NULL, &b), STATUS_OK);
+    buf_put_byte(&b, 0);
+    cr_assert(strstr((const char *)b.data, "84 % of the heap from load (load.py:10)"), "%s",
+              (const char *)b.data);
     buf_deinit(&b);
     profile_free(p);
 }
