@@ -11,7 +11,7 @@ DEV     := build/dev
 QUIET   := $$([ -t 1 ] || echo -- --quiet)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build dev probes run test test-quick bench fuzz fmt lint package test-package install clean screenshots
+.PHONY: help setup build dev probes run test test-quick bench stress fuzz fmt lint package test-package install clean screenshots
 
 help: ## this list
 	@echo "Heliograph: a live profiler for Python. Two commands to know:"
@@ -69,6 +69,10 @@ bench: probes ## overhead on the target, collector CPU, import and query speed
 bench-%: probes
 	@.ci/setup.sh bench
 	@python3 bench/run.py --release $(RELEASE) --only $*
+
+stress: probes dev ## allocation tracking: either side killed 200 times at random (HELIOGRAPH_STRESS), and storms
+	@HELIOGRAPH_STRESS=$${HELIOGRAPH_STRESS:-200} HELIOGRAPH_RELEASE=$(CURDIR)/$(RELEASE) HELIOGRAPH_DEV=$(CURDIR)/$(DEV) \
+		python3 tests/integration/test_memory_stress.py
 
 fuzz: ## every fuzz target for FUZZ_SECONDS (60) each
 	@.ci/setup.sh fuzz

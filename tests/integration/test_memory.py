@@ -351,18 +351,23 @@ class MachineCode(unittest.TestCase):
 
     def test_hot_paths_call_only_the_real_allocator_and_our_own(self):
         listing = subprocess.run(["objdump", "-d", "--no-show-raw-insn", str(AGENT)], capture_output=True, text=True, check=True).stdout
-        calls, current = collections.defaultdict(set), None
+        calls, locked, current = collections.defaultdict(set), set(), None
         for text in listing.splitlines():
             head = re.match(r"[0-9a-f]+ <([^>]+)>:", text)
             if head:
                 current = head.group(1)
                 calls[current] = calls[current]
+            # A bus lock, or a system call of its own making.
+            if current and re.search(r"\b(lock |xchg\s.*\(|syscall$|sysenter$|int\s+\$0x80)", text):
+                locked.add(current)
             call = re.search(r"\b(?:call|jmp)\s+[0-9a-f]+ <([^>+]+)", text)
             if call and current:
                 calls[current].add(call.group(1))
         seen, todo = set(), [name for name in self.HOT if name in calls]
         self.assertGreaterEqual(len(todo), 16, sorted(calls))
-        cold = re.compile(r"\.cold|_slow$|^agent_enter$|^agent_draw$|^agent_code_|^agent_watch_|^agent_python_poll$|^grow$|^walk_all|^new_node|^first_|^find_real|^early|^sampled_alloc$")
+        cold = re.compile(r"\.cold|_slow$|^agent_enter$|^agent_draw$|^agent_code_|^agent_watch_|^agent_python_poll$|^grow$|^walk_all|^new_node|^first_|^find_real|^early|^sampled_alloc$"
+                          # Once for each change of threads; when events cannot be recorded.
+                          r"|^agent_take_turn$|^agent_count_lost$|^agent_note_turn$")
         while todo:
             name = todo.pop()
             if name in seen or cold.search(name):
@@ -372,6 +377,10 @@ class MachineCode(unittest.TestCase):
         outside = {name for name in seen if name.endswith("@plt")}
         # memcpy of four or eight bytes is inlined; nothing of libc is left on the way.
         self.assertEqual(outside - {"__errno_location@plt", "sysconf@plt"}, set())
+        self.assertIn("exact_obj_malloc", seen)
+        self.assertIn("agent_stack_of_tstate", seen)
+        self.assertTrue(locked, "the listing shows no lock at all: the pattern is wrong")
+        self.assertEqual(locked & seen, set())
 
 
 if __name__ == "__main__":
