@@ -457,6 +457,12 @@ AGENT_API void *pvalloc(size_t size)
 /* ---- mappings: anonymous ones are memory asked for; files belong to the page cache. They are few
  * and dear, so sampled mode records them all. ---- */
 
+/* Address space that is only set aside: mimalloc, which Python may use, takes a whole GiB of it. */
+static bool is_reserve(int protection, int flags)
+{
+    return protection == PROT_NONE || (flags & MAP_NORESERVE);
+}
+
 static void unmapped(struct agent_thread *t, const void *p, size_t size)
 {
     if (!t)
@@ -468,7 +474,8 @@ static void unmapped(struct agent_thread *t, const void *p, size_t size)
 AGENT_API void *mmap(void *at, size_t size, int protection, int flags, int fd, off_t offset)
 {
     void *p = real.mmap(at, size, protection, flags, fd, offset);
-    if (p != MAP_FAILED && (flags & MAP_ANONYMOUS) && agent_mode != RING_OFF)
+    if (p != MAP_FAILED && (flags & MAP_ANONYMOUS) && agent_mode != RING_OFF &&
+        !is_reserve(protection, flags))
         exact_alloc(RING_MAP, RING_DOMAIN_MMAP, p, size);
     return p;
 }

@@ -436,20 +436,26 @@ static bool is_allocator_chosen(const char **name)
     return false;
 }
 
+static void hook_arenas(void)
+{
+    struct arena_allocator arena = {NULL, arena_alloc_hook, arena_free_hook};
+    struct arena_allocator now;
+    get_arena(&now);
+    if (now.alloc == arena_alloc_hook)
+        return;
+    real_arena = now;
+    set_arena(&arena);
+}
+
 static void hook_now(void)
 {
     struct allocator obj = agent_mode == RING_EXACT ? exact_obj : sampled_obj;
     struct allocator mem = agent_mode == RING_EXACT ? exact_mem : sampled_mem;
-    struct arena_allocator arena = {NULL, arena_alloc_hook, arena_free_hook};
-    struct arena_allocator now;
-    get_arena(&now);
-    if (now.alloc != arena_alloc_hook)
-        real_arena = now;
+    hook_arenas();
     get_allocator(DOMAIN_OBJ, &real_obj);
     get_allocator(DOMAIN_MEM, &real_mem);
     obj.ctx = real_obj.ctx;
     mem.ctx = real_mem.ctx;
-    set_arena(&arena);
     set_allocator(DOMAIN_OBJ, &obj);
     set_allocator(DOMAIN_MEM, &mem);
     is_hooked = true;
@@ -472,10 +478,13 @@ void agent_python_hook(bool is_running)
         small_limit = 0; /* sampled mode: all of it comes by the libc hooks */
     else if (strcmp(name, "debug") == 0 || strcmp(name, "pymalloc_debug") == 0)
         small_limit = PYMALLOC_SMALL - DEBUG_EXTRA;
-    if (is_running)
+    if (is_running) {
         hook_now();
-    else
-        agent_python_pending = 1;
+        return;
+    }
+    /* Nobody sets these: what pymalloc maps meanwhile is not counted beside what lies in it. */
+    hook_arenas();
+    agent_python_pending = 1;
 }
 
 void agent_python_poll(void)

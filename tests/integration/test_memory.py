@@ -23,6 +23,10 @@ PYTHONS = support.pythons()
 ONE = next((path for label, path in PYTHONS.items() if label.startswith("3.12")), None) or next(iter(PYTHONS.values()))
 
 
+def version(label):
+    return tuple(int(part) for part in label.split()[0].split(".")[:2])
+
+
 def command(python, program, *args, mode="exact", options=()):
     return [str(PROBE), str(AGENT), mode, *options, "--", python, str(PROGRAMS / program), *map(str, args)]
 
@@ -107,9 +111,38 @@ class Exact(unittest.TestCase):
 
     def test_python_allocators_of_all_kinds_give_the_same(self):
         for label, python in PYTHONS.items():
-            for name in ("malloc", "pymalloc", "debug", "malloc_debug"):
+            for name in ("malloc", "pymalloc", "debug", "malloc_debug", *(["mimalloc"] if version(label) >= (3, 13) else [])):
                 with self.subTest(f"{label} PYTHONMALLOC={name}"):
                     self.assert_known(run(python, "known.py", PYTHONMALLOC=name))
+
+    def test_all_of_malloc_s_family_is_counted_and_given_back(self):
+        for label, python in PYTHONS.items():
+            with self.subTest(label):
+                result = run(python, "families.py")
+                self.assertEqual((result["status"], result["lost"], result["unknown_frees"]), (0, 0, 0), result["stderr"])
+                expected = expected_lines("families.py")
+                self.assertEqual(len(expected), 9)
+                for line, (domain, size, count) in expected.items():
+                    row = by_line(result, "families.py", domain)[line]
+                    moved = 0 if domain == "malloc" or count * 20480 != size else count
+                    self.assertEqual((row["allocated"], row["allocations"]), (size, count), f"line {line}")
+                    self.assertEqual(row["freed"], size, f"line {line}")
+                    self.assertIn(row["frees"], (count, moved), f"line {line}")
+
+    def test_interpreters_beside_the_main_one(self):
+        for label, python in PYTHONS.items():
+            with self.subTest(label):
+                result = run(python, "interpreters.py")
+                self.assertEqual((result["status"], result["lost"]), (0, 0), result["stderr"])
+                rows = [row for row in result["sums"] if row["function"] == "in_sub" and row["domain"] == "object" and row["line"] == 6]
+                # Up to 3.10 a line that runs often gets a cache of its own, once in each interpreter.
+                extra = sum(row["allocations"] for row in rows) - 3 * 20 * 200
+                self.assertIn(extra, range(4) if version(label) < (3, 11) else (0,))
+                size = sum(row["allocated"] for row in rows)
+                self.assertIn(size - 3 * 20 * 200 * 5000, range(300) if extra else (0,))
+                self.assertEqual(sum(row["freed"] for row in rows), size)
+                # 3.14 gives back the tables of its arenas with an interpreter: they are its own affair.
+                self.assertLessEqual(result["unknown_frees"], 9 if version(label) >= (3, 14) else 0)
 
     def test_agrees_with_tracemalloc_line_by_line(self):
         for label, python in PYTHONS.items():
