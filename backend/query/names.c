@@ -57,7 +57,7 @@ void names_place(struct buf *out, const struct profile *p, uint32_t function)
     const char *text = names_function(p, function, &len);
     buf_put(out, text, len);
     text = names_file(p, function, &len);
-    if (len == 0)
+    if (len == 0 || (len == 1 && *text == '~')) /* nowhere: cProfile's sign for what is built in */
         return;
     const char *slash = memrchr(text, '/', len);
     if (slash) {

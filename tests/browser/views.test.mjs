@@ -341,10 +341,12 @@ test("keys: 1 to 7 choose the views, ? shows the help, t the theme", async (t) =
     await page.keyboard.press(key);
     await until(() => page.getByRole("tab", { name: view }).getAttribute("aria-selected").then((x) => x === "true"), `${key} shows ${view}`);
   }
+  // The overview has a heading of the same name: the dialog is what is waited for, and that it has let go of the keys.
   await page.keyboard.press("?");
-  await page.getByRole("heading", { name: "Getting around" }).first().waitFor();
+  await page.getByRole("dialog").getByRole("heading", { name: "Getting around" }).waitFor();
   await page.keyboard.press("Escape");
   await page.getByRole("dialog").waitFor({ state: "hidden" });
+  await page.waitForFunction(() => !document.activeElement?.closest("dialog"));
   await page.keyboard.press("t");
   await until(() => page.evaluate(() => document.documentElement.dataset.theme === "dark"), "the dark theme");
 });

@@ -22,7 +22,11 @@ export class FlameModel {
   private readonly packages: string[] = [];
   private sums: FunctionSums | null = null;
 
-  constructor(readonly flame: Flame) {
+  /** `isPreview`: boxes that nobody can see are not there yet, so sums of functions are not known. */
+  constructor(
+    readonly flame: Flame,
+    readonly isPreview = false,
+  ) {
     this.whole = widthOf(flame, ROOT) || 1;
     const { id } = flame.head.functions;
     for (let i = 0; i < id.length; i++) this.positions.set(id[i] as number, i);

@@ -110,11 +110,11 @@ export class ChartFrame {
         const weight = weights.get(name) ?? 0;
         other -= weight;
         const part = weight / (sum || 1);
-        const share = part > 0 && part < 0.01 ? "<1 %" : `${Math.round(part * 100)} %`;
+        const share = flame.isPreview ? "" : part > 0 && part < 0.01 ? "<1 %" : `${Math.round(part * 100)} %`;
         key += `|${name}${share}`;
         const button = el(
           "button",
-          { type: "button", title: `${safeName(name)}: ${share} of the time in its own functions. Click to search for it.` },
+          { type: "button", title: `${safeName(name)}${share ? `: ${share} of the time in its own functions` : ""}. Click to search for it.` },
           swatch(colours.slotOf(name)),
           safeName(name.length > 28 ? `${name.slice(0, 27)}…` : name),
           el("span", { class: "number" }, share),
@@ -167,7 +167,7 @@ export class ChartFrame {
 
   /** The picture as a table, for those who hear the page. */
   private updateTable(flame: FlameModel, root: Box): void {
-    if (flame.flame.head.nodes > 200_000 || flame.flame.head.base) return;
+    if (flame.flame.head.nodes > 200_000 || flame.flame.head.base || flame.isPreview) return;
     const path = pathOf(flame.flame, root).join(".");
     const key = `${flame.flame.head.rev}/${path}/${flame.flame.head.total}`;
     if (key === this.tableKey) return;

@@ -20,7 +20,7 @@ export class DetailView implements View {
 
   update(shared: Shared): void {
     const { state, flame, callers } = shared;
-    const key = [state.sel, state.root.join("."), flame?.flame.head.rev, flame?.flame.head.total, callers?.rev, callers?.function.id, shared.tokens.ink, state.colour, state.focus, state.value, shared.query.text, shared.profile.notices.length].join("|");
+    const key = [state.sel, state.root.join("."), flame?.flame.head.rev, flame?.flame.head.total, flame?.isPreview, callers?.rev, callers?.function.id, shared.tokens.ink, state.colour, state.focus, state.value, shared.query.text, shared.profile.notices.length].join("|");
     if (key === this.key) return;
     this.key = key;
     if (state.sel === null) {
@@ -38,7 +38,7 @@ export class DetailView implements View {
   private overview(shared: Shared): (HTMLElement | null)[] {
     const { flame } = shared;
     const parts: (HTMLElement | null)[] = [];
-    if (flame && !flame.isEmpty) {
+    if (flame && !flame.isEmpty && !flame.isPreview) {
       const { self } = flame.functionSums();
       const order = [...self.keys()]
         .filter((fn) => (self[fn] as number) > 0 && flame.kind(fn) !== 6)

@@ -12,6 +12,8 @@ const STRIP_POINTS = 1500;
 const MEMORY_POINTS = 3000;
 const TIME_PIXELS = 2400;
 const PLACES = 200;
+/** Narrower boxes are less than a third of a pixel on a wide screen. */
+const PREVIEW_FRACTION = 1 / 6000;
 const MOST_BUCKETS = 300;
 const SAMPLES_PER_BUCKET = 5;
 /** A live picture need not hold what nobody can see. */
@@ -67,7 +69,7 @@ function earlyKey(state: ViewState): string {
 export function askEarly(source: ProfileSource, state: ViewState): EarlyFlame {
   const flame = isInTime(state)
     ? source.timeline(filterOf(state), { ...pictureOf(state), pixels: TIME_PIXELS, window: { from: state.from, to: state.to } })
-    : source.flame(filterOf(state), { ...pictureOf(state), invert: state.invert, min: 0 });
+    : source.flame(filterOf(state), { ...pictureOf(state), invert: state.invert, min: PREVIEW_FRACTION });
   flame.catch(() => undefined); // told where it is awaited, if it is
   return { key: earlyKey(state), flame };
 }
@@ -165,10 +167,21 @@ export class PageData {
     // What is looked at comes first: one question at a time is answered for a profile.
     if (!inTime || this.answered.get("timeline") === pictureKey || this.problems.has("timeline"))
       put("flame", `${pictureKey}/${state.invert}`, async (signal) => {
-      const early = takeEarly(false);
-      const flame = await (early ?? source.flame(filter, { ...picture, invert: state.invert, min }, signal));
-      return () => (shared.flame = new FlameModel(flame));
-    });
+        const ask = (least: number) => source.flame(filter, { ...picture, invert: state.invert, min: least }, signal);
+        const early = takeEarly(false);
+        if (shared.flame || inTime) {
+          const flame = await (early ?? ask(min));
+          return () => (shared.flame = new FlameModel(flame));
+        }
+        // The first picture is drawn from what can be seen of it; the rest follows.
+        const first = await (early ?? ask(PREVIEW_FRACTION));
+        if (first.head.pruned === 0 || signal.aborted) return () => (shared.flame = new FlameModel(first));
+        shared.flame = new FlameModel(first, true);
+        this.onAnswer("flame");
+        await nextFrame();
+        const whole = new FlameModel(await ask(min));
+        return () => (shared.flame = whole);
+      });
     if (state.view === "table")
       put("table", filterKey, async (signal) => {
         const table = await source.table(filter, signal);
@@ -250,6 +263,14 @@ export class PageData {
       return () => (shared.timeDetail = new TimelineModel(flame));
     });
   }
+}
+
+/** After what was planned is on the screen; a page that nobody sees draws nothing. */
+function nextFrame(): Promise<void> {
+  return new Promise((done) => {
+    if (document.hidden) done();
+    else requestAnimationFrame(() => setTimeout(done));
+  });
 }
 
 type Put = (name: string, key: string, ask: (signal: AbortSignal) => Promise<() => void>) => void;

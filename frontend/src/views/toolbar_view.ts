@@ -101,7 +101,7 @@ export class ToolbarView implements View {
         tab.scrollIntoView({ block: "nearest", inline: "center" });
     }
     if (document.activeElement !== this.search && this.search.value !== state.q) this.search.value = state.q;
-    if (!query.text || !coverage || !flame) {
+    if (!query.text || !coverage || !flame || flame.isPreview) {
       fill(this.result);
     } else {
       fill(
