@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cli/source_file.h"
 #include "cli/version.h"
 #include "collector/heap/heap.h"
 #include "collector/procstat/procstat.h"
@@ -101,6 +102,7 @@ enum status session_plan_read(struct session_plan *out, const struct args *args,
         .interval_s = 0.1,
         .memory = args_text(args, "memory"),
         .is_quiet = args_flag(args, "quiet", false),
+        .may_send_sources = args_flag(args, "sources", true),
         .never_stop = args_flag(args, "never-stop", false),
         .is_native = args_flag(args, "native", false) || args_flag(args, "interpreter", false),
         .with_interpreter = args_flag(args, "interpreter", false),
@@ -197,9 +199,55 @@ void session_toggle_pause(struct session *s)
     session_control(s, &control);
 }
 
+/* The same name may be another file in another process: the root's counts, then the others'. */
+static enum status read_from_processes(struct session *s, const char *file, struct buf *text,
+                                       struct error *err)
+{
+    struct target_process list[MAX_WATCHED];
+    size_t len = target_list(s->target, list, MAX_WATCHED);
+    enum status st = error_set(err, STATUS_GONE, "the program has ended");
+    for (size_t i = 0; i < len && i < MAX_WATCHED && st != STATUS_OK; i++) {
+        buf_clear(text);
+        st = source_file_read(list[i].pid, file, STREAM_MAX_SOURCE, text, err);
+    }
+    return st;
+}
+
+/* The server may be far away, and who looks there may ask for anything: only files that hold a
+ * function of this very profile are sent. */
+static void send_source(struct session *s, const struct wire_bytes *wanted)
+{
+    char file[4096];
+    if (wanted->len >= sizeof(file) || memchr(wanted->data, 0, wanted->len))
+        return;
+    memcpy(file, wanted->data, wanted->len);
+    file[wanted->len] = '\0';
+    stream_lock(s->stream);
+    bool is_known = stream_knows_file(s->stream, file, wanted->len);
+    stream_unlock(s->stream);
+    struct error err = {0};
+    struct buf text;
+    buf_init(&text, STREAM_MAX_SOURCE + 1);
+    enum status st =
+        !s->plan->may_send_sources
+            ? error_set(&err, STATUS_DENIED, "source files are not sent (--no-sources)")
+        : !is_known ? error_set(&err, STATUS_NOT_FOUND, "no function here is of %.200s", file)
+                    : read_from_processes(s, file, &text, &err);
+    stream_lock(s->stream);
+    if (st == STATUS_OK)
+        st = stream_source(s->stream, file, wanted->len, (const char *)text.data, text.len);
+    else
+        stream_notice(s->stream, 1, "no_source", err.text);
+    stream_unlock(s->stream);
+    buf_deinit(&text);
+}
+
 static void on_control(void *ctx, const struct wire_control *control)
 {
-    session_control(ctx, control);
+    struct session *s = ctx;
+    session_control(s, control);
+    if (control->source.len > 0)
+        send_source(s, &control->source);
 }
 
 static enum status fill_hello(struct session *s, const struct session_plan *plan,

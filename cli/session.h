@@ -25,6 +25,7 @@ struct session_plan {
     const char *memory;       /* "off", "sampled", "exact"; NULL = sampled if there is an agent */
     uint64_t memory_every;    /* bytes between samples; 0 = the agent's own */
     bool is_quiet, is_attached, never_stop, exceptions, may_inject;
+    bool may_send_sources;            /* when somebody at the page asks */
     bool is_native, with_interpreter; /* native frames; the interpreter's own too */
     char *const *argv;                /* what the profile is of */
     int argc;
@@ -59,6 +60,7 @@ struct session_plan {
          "sampled", NULL},                                                                           \
         {"memory-every", 0, "BYTES", "mean distance of sampled allocations", "512KiB", NULL},        \
         {"interval", 'i', "S", "between readings of the memory's size", "0.1", NULL},                \
+        {"sources", 0, NULL, "let the page ask for source files; --no-sources refuses", NULL, NULL}, \
         {"children", 0,   NULL, "follow child processes; --no-children for the root only",           \
          NULL,       NULL},                                                                          \
         {"duration", 'd', "S", "profile for this long, then let go", NULL, NULL},                    \

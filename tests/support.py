@@ -141,6 +141,13 @@ def get_json(url, **headers):
         return json.load(answer)
 
 
+def post_json(url, body, **headers):
+    """The answer's status."""
+    request = urllib.request.Request(url, data=json.dumps(body).encode(), method="POST", headers={"Content-Type": "application/json", **headers})
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        return answer.status
+
+
 def wait_for(condition, timeout=60, what="it"):
     end = time.monotonic() + timeout
     while time.monotonic() < end:

@@ -76,15 +76,21 @@ void api_export(struct http_request *r, void *ctx)
 
 /* ---- control ---- */
 
-static enum status read_control(const cJSON *json, struct wire_control *c, struct error *err)
+/* `function`: whose source file is wanted; -1 = none. */
+static enum status read_control(const cJSON *json, struct wire_control *c, double *function,
+                                struct error *err)
 {
     const cJSON *paused = cJSON_GetObjectItemCaseSensitive(json, "paused");
     const cJSON *rate = cJSON_GetObjectItemCaseSensitive(json, "rate_hz");
     const cJSON *stop = cJSON_GetObjectItemCaseSensitive(json, "stop");
+    const cJSON *source = cJSON_GetObjectItemCaseSensitive(json, "source");
     if ((paused && !cJSON_IsBool(paused)) || (stop && !cJSON_IsBool(stop)) ||
-        (rate && !cJSON_IsNumber(rate)) || (!paused && !rate && !stop))
+        (rate && !cJSON_IsNumber(rate)) || (source && !cJSON_IsNumber(source)) ||
+        (!paused && !rate && !stop && !source))
         return error_set(err, STATUS_INVALID,
-                         "expected {\"paused\":bool}, {\"rate_hz\":number} or {\"stop\":true}");
+                         "expected {\"paused\":bool}, {\"rate_hz\":number}, {\"stop\":true} or "
+                         "{\"source\":FUNCTION}");
+    *function = source ? source->valuedouble : -1;
     if (rate && !(rate->valuedouble > 0 && rate->valuedouble <= 1e6))
         return error_set(err, STATUS_INVALID, "rate_hz is from above 0 to 1,000,000");
     c->has_paused = paused != NULL;
@@ -93,6 +99,21 @@ static enum status read_control(const cJSON *json, struct wire_control *c, struc
     c->rate_hz = rate ? rate->valuedouble : 0;
     c->has_stop = stop != NULL;
     c->stop = cJSON_IsTrue(stop);
+    return STATUS_OK;
+}
+
+static enum status name_source(const struct profile *p, double function, struct wire_control *c,
+                               struct error *err)
+{
+    if (function < 0)
+        return STATUS_OK;
+    if (!(function < (double)p->tables.functions_len))
+        return error_set(err, STATUS_NOT_FOUND, "no function %.0f in this profile", function);
+    uint32_t file = p->tables.functions[(size_t)function].file;
+    size_t len = strtab_len(&p->tables.strings, file);
+    if (len == 0)
+        return error_set(err, STATUS_NOT_FOUND, "that function's file is not known");
+    c->source = (struct wire_bytes){.data = strtab_text(&p->tables.strings, file), .len = len};
     return STATUS_OK;
 }
 
@@ -107,23 +128,25 @@ void api_control(struct http_request *r, void *ctx)
         return;
     enum status st = http_read_body(r, &data, &len, &err);
     struct wire_control control = {0};
+    double function = -1;
     if (st == STATUS_OK) {
         cJSON *json = cJSON_ParseWithLength((const char *)data, len);
         st = cJSON_IsObject(json)
-                 ? read_control(json, &control, &err)
+                 ? read_control(json, &control, &function, &err)
                  : error_set(&err, STATUS_INVALID, "the body is not a JSON object");
         cJSON_Delete(json);
     }
     struct library_hold hold;
-    if (st == STATUS_OK) {
-        st = library_hold(s->library, id, &hold, &err); /* 404 before 409 */
-        if (st == STATUS_OK)
-            library_release(s->library, &hold);
-    }
     struct ingest *ingest = atomic_load(&s->ingest);
     if (st == STATUS_OK)
-        st = ingest ? ingest_control(ingest, id, &control, &err)
-                    : error_set(&err, STATUS_GONE, "no collector is connected");
+        st = library_hold(s->library, id, &hold, &err); /* 404 before 409 */
+    if (st == STATUS_OK) {
+        st = name_source(hold.profile, function, &control, &err);
+        if (st == STATUS_OK)
+            st = ingest ? ingest_control(ingest, id, &control, &err)
+                        : error_set(&err, STATUS_GONE, "no collector is connected");
+        library_release(s->library, &hold);
+    }
     if (st == STATUS_OK)
         http_reply(r, 204, NULL, NULL, 0);
     else

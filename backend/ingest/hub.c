@@ -86,19 +86,38 @@ void ingest_close(struct ingest_peer *peer)
     if (peer->has_session && is_current && !peer->is_done)
         (void)library_end(in->library, peer->id, LIBRARY_INTERRUPTED, NULL, NULL);
     leave(peer);
+    free(peer->source);
     buf_deinit(&peer->reply);
     free(peer);
+}
+
+/* One file at a time: with the collector's next message it is asked for, and the next may come. */
+static enum status want_source(struct ingest_peer *p, const struct wire_bytes *file,
+                               struct error *err)
+{
+    if (file->len == 0)
+        return STATUS_OK;
+    if (p->source)
+        return error_set(err, STATUS_BUSY, "the collector is being asked for another file");
+    p->source = malloc(file->len + 1);
+    if (!p->source)
+        return error_set(err, STATUS_NO_MEMORY, "no memory");
+    memcpy(p->source, file->data, file->len);
+    p->control.source = (struct wire_bytes){.data = p->source, .len = file->len};
+    return STATUS_OK;
 }
 
 enum status ingest_control(struct ingest *in, const char *id, const struct wire_control *control,
                            struct error *err)
 {
     bool found = false;
+    enum status st = STATUS_OK;
     pthread_mutex_lock(&in->lock);
-    for (struct ingest_peer *p = in->peers; p; p = p->next) {
+    for (struct ingest_peer *p = in->peers; p && st == STATUS_OK; p = p->next) {
         if (!p->is_current || strcmp(p->id, id) != 0)
             continue;
         found = true;
+        st = want_source(p, &control->source, err);
         p->has_control = true;
         if (control->has_paused) {
             p->control.has_paused = true;
@@ -114,7 +133,7 @@ enum status ingest_control(struct ingest *in, const char *id, const struct wire_
         }
     }
     pthread_mutex_unlock(&in->lock);
-    return found ? STATUS_OK
+    return found ? st
                  : error_set(err, STATUS_GONE, "no collector of profile %.40s is connected", id);
 }
 

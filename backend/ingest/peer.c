@@ -162,13 +162,17 @@ static enum status send_control(struct ingest_peer *peer, struct error *err)
     pthread_mutex_lock(&peer->hub->lock);
     bool has_control = peer->has_control;
     struct wire_control control = peer->control;
+    char *source = peer->source;
     peer->has_control = false;
     peer->control = (struct wire_control){0};
+    peer->source = NULL;
     pthread_mutex_unlock(&peer->hub->lock);
     if (!has_control)
         return STATUS_OK;
     buf_clear(&peer->reply);
-    return send_reply(peer, wire_encode_control(&peer->reply, &control), err);
+    enum status st = send_reply(peer, wire_encode_control(&peer->reply, &control), err);
+    free(source);
+    return st;
 }
 
 enum status ingest_message(struct ingest_peer *peer, const uint8_t *data, size_t len,

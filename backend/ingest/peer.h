@@ -21,6 +21,7 @@ struct ingest_peer {
     bool is_current; /* the newest connection of its session */
     bool has_control;
     struct wire_control control;
+    char *source; /* what control.source points to */
 };
 
 struct ingest {

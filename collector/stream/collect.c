@@ -29,6 +29,10 @@ void stream_delivery_free(struct stream_delivery *d)
     free(d->spans);
     free(d->notices);
     free(d->counters);
+    free(d->sources);
+    for (size_t i = 0; i < d->source_texts_len; i++)
+        free(d->source_texts[i]);
+    free(d->source_texts);
     *d = (struct stream_delivery){0};
 }
 
@@ -186,6 +190,24 @@ static bool copy_events(struct stream *s, struct stream_delivery *d)
     return true;
 }
 
+static bool copy_sources(struct stream *s, struct stream_delivery *d)
+{
+    d->sources = calloc(s->sources_len + 1, sizeof(*d->sources));
+    d->source_texts = calloc(s->sources_len + 1, sizeof(*d->source_texts));
+    if (!d->sources || !d->source_texts)
+        return false;
+    size_t len = 0;
+    for (size_t i = 0; i < s->sources_len; i++) {
+        const struct stream_source_row *row = &s->source[i];
+        if (row->text)
+            d->sources[len++] = (struct wire_source){.file = row->file,
+                                                     .text = {.data = row->text, .len = row->len}};
+    }
+    d->all.sources = d->sources;
+    d->all.sources_len = len;
+    return true;
+}
+
 /* Nothing below can fail: from here on it is the delivery's. */
 static void hand_over(struct stream *s, struct stream_delivery *d)
 {
@@ -206,6 +228,11 @@ static void hand_over(struct stream *s, struct stream_delivery *d)
     s->drops_told = s->drops;
     s->spans_len = 0;
     s->notices_len = 0;
+    for (size_t i = 0; i < s->sources_len; i++) {
+        if (s->source[i].text)
+            d->source_texts[d->source_texts_len++] = s->source[i].text;
+        s->source[i].text = NULL;
+    }
     for (size_t i = 0; i < s->sets.len; i++) {
         struct stream_set *set = &s->set[i];
         if (set->rows.len == 0)
@@ -232,14 +259,14 @@ static bool has_anything(const struct stream_delivery *d)
     const struct wire_batch *b = &d->all;
     return b->strings_len || b->functions_len || b->frames_len || b->stacks_len ||
            b->processes_len || b->threads_len || b->sets_len || b->metrics_len || b->spans_len ||
-           b->notices_len || b->counters_len || d->samples_len || d->points_len;
+           b->notices_len || b->counters_len || b->sources_len || d->samples_len || d->points_len;
 }
 
 enum status stream_collect(struct stream *s, uint64_t now_ns)
 {
     struct stream_delivery d = {0};
     if (!copy_tables(s, &d) || !copy_actors(s, &d) || !copy_declarations(s, &d) ||
-        !copy_events(s, &d)) {
+        !copy_events(s, &d) || !copy_sources(s, &d)) {
         stream_delivery_free(&d);
         return STATUS_NO_MEMORY;
     }

@@ -64,6 +64,12 @@ struct stream_counter {
     bool is_changed;
 };
 
+struct stream_source_row {
+    uint32_t file;
+    char *text; /* NULL: sent */
+    size_t len;
+};
+
 struct stream_drops {
     uint64_t samples, points, spans, notices, table_full;
 };
@@ -84,6 +90,9 @@ struct stream_delivery {
     struct wire_span *spans;
     struct wire_notice *notices;
     struct wire_counter *counters;
+    struct wire_source *sources;
+    char **source_texts;
+    size_t source_texts_len;
 
     /* Groups of samples by set and of points by metric; `rows` own the columns. `at` is the first
      * group not wholly put, `cursor` the row in it. */
@@ -122,7 +131,9 @@ struct stream {
     struct wire_span *span;
     struct wire_notice *notice;
     struct stream_counter *counter;
+    struct stream_source_row *source;
     size_t spans_len, spans_cap, notices_len, notices_cap, counters_len, counters_cap;
+    size_t sources_len, sources_cap;
     size_t pending_samples, pending_points;
     struct stream_drops drops, drops_told;
 

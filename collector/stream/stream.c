@@ -82,6 +82,9 @@ void stream_free(struct stream *s)
     free(s->process);
     free(s->thread);
     free(s->span);
+    for (size_t i = 0; i < s->sources_len; i++)
+        free(s->source[i].text);
+    free(s->source);
     free(s->notice);
     free(s->counter);
     map_deinit(&s->by_function);

@@ -61,6 +61,16 @@ void stream_span(struct stream *s, const struct wire_span *span);
 
 void stream_notice(struct stream *s, uint32_t severity, const char *code, const char *text);
 
+enum { STREAM_MAX_SOURCE = 1 << 20 }; /* bytes of one file's text */
+
+/* Whether a function of this session is of that file. */
+bool stream_knows_file(const struct stream *s, const char *file, size_t len);
+
+/* The text of such a file, which becomes part of the profile; what was given before is not sent
+ * again. STATUS_NOT_FOUND when no function is of that file, STATUS_TOO_LARGE. */
+enum status stream_source(struct stream *s, const char *file, size_t file_len, const char *text,
+                          size_t text_len);
+
 /* A running total ("samples", "torn", "stopped", "missed", "dropped", ...). */
 void stream_counter_set(struct stream *s, const char *name, uint64_t value);
 

@@ -23,6 +23,7 @@ enum {
     SPAN_COST = 64,
     NOTICE_COST = 64,
     COUNTER_COST = 64,
+    SOURCE_COST = 64, /* beside its text */
 };
 
 struct cut {
@@ -152,6 +153,10 @@ static void cut_events(struct cut *c)
         n++;
     p->notices_len = n;
     p->counters_len = fit(c, p->counters_len, COUNTER_COST);
+    n = 0;
+    while (n < p->sources_len && spend(c, SOURCE_COST + p->sources[n].text.len))
+        n++;
+    p->sources_len = n;
 }
 
 static void cut_piece(struct stream_delivery *d, struct cut *c)
@@ -216,6 +221,7 @@ static void advance(struct stream_delivery *d, const struct cut *c)
     ADVANCE_ROWS(all, p, spans);
     ADVANCE_ROWS(all, p, notices);
     ADVANCE_ROWS(all, p, counters);
+    ADVANCE_ROWS(all, p, sources);
     d->samples_at = c->samples_at;
     d->samples_cursor = c->samples_cursor;
     d->points_at = c->points_at;
@@ -228,7 +234,7 @@ static bool is_used_up(const struct stream_delivery *d)
     return d->samples_at == d->samples_len && d->points_at == d->points_len &&
            b->strings_len + b->functions_len + b->frames_len + b->stacks_len + b->processes_len +
                    b->threads_len + b->sets_len + b->metrics_len + b->spans_len + b->notices_len +
-                   b->counters_len ==
+                   b->counters_len + b->sources_len ==
                0;
 }
 

@@ -96,6 +96,7 @@ static const struct field fields_control[] = {
     OPTIONAL(1, FIELD_BOOL, wire_control, paused, has_paused),
     OPTIONAL(2, FIELD_DOUBLE, wire_control, rate_hz, has_rate),
     OPTIONAL(3, FIELD_BOOL, wire_control, stop, has_stop),
+    ONE(4, FIELD_BYTES, wire_control, source),
 };
 const struct message message_control = MESSAGE(control);
 

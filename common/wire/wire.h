@@ -239,6 +239,7 @@ struct wire_control {
     bool has_paused, paused;
     bool has_rate, has_stop, stop;
     double rate_hz;
+    struct wire_bytes source; /* the file whose text is wanted; empty = none */
 };
 
 enum wire_to_server_kind { WIRE_HELLO = 1, WIRE_BATCH, WIRE_ZSTD_BATCH, WIRE_BYE };

@@ -60,6 +60,27 @@ after(async () => {
 const json = async (path) => (await fetch(origin + path)).json();
 const apiPath = () => `/api/v1/profiles/${new URL(url).pathname.split("/").pop()}`;
 
+test("program: the code is read when somebody asks, and stays", { skip }, async (t) => {
+  const hot = await until(async () => {
+    const { columns } = await json(`${apiPath()}/table`);
+    const at = columns ? columns.name.indexOf("hot") : -1;
+    return at < 0 ? null : { id: columns.id[at] };
+  }, "a function", 10_000);
+  const page = await open(t, `${url}#view=lines&sel=${hot.id}`);
+  await page.getByRole("button", { name: /Show the code/ }).click();
+  await page.locator("td.code", { hasText: "def hot" }).first().waitFor({ timeout: 15_000 });
+  assert.match((await json(`${apiPath()}/source?function=${hot.id}`)).text, /def hot/);
+});
+
+test("program: a person can slow the recording down from the page", { skip }, async (t) => {
+  const page = await open(t, url);
+  await page.getByRole("button", { name: "Recording" }).click();
+  await page.getByRole("menuitem", { name: "10 samples a second" }).click();
+  await page.getByText("From now on 10 samples a second.").waitFor();
+  await page.getByRole("button", { name: "Recording" }).click();
+  await page.getByRole("menuitem", { name: "100 samples a second" }).click();
+});
+
 test("program: the live page grows and keeps what the person chose", { skip }, async (t) => {
   const page = await open(t, `${url}#view=flame&q=hot`);
   await page.getByText("live", { exact: true }).waitFor();

@@ -10,9 +10,10 @@ import subprocess
 import sys
 import time
 import unittest
+import urllib.error
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
-from support import HELIOGRAPH, ROOT, Server, environment, get_json, heliograph, profile_script, pythons, report, say_missing, scratch, wait_for  # noqa: E402
+from support import HELIOGRAPH, ROOT, Server, environment, get_json, heliograph, post_json, profile_script, pythons, report, say_missing, scratch, wait_for  # noqa: E402
 
 SEVENTY = '''
 import json, sys, time
@@ -250,6 +251,43 @@ class Run(unittest.TestCase):
                 again = get_json(f"{serve.url()}/api/v1/profiles/{profile}")
                 self.assertEqual(again["state"], "complete")
                 self.assertGreaterEqual(again["counters"]["samples"], second["counters"]["samples"])
+
+    def test_the_code_is_read_from_the_program_s_machine_when_somebody_asks(self):
+        with scratch() as folder:
+            (folder / "inner").mkdir()
+            script = folder / "inner/werk.py"
+            script.write_text("# größer\n" + SEVENTY.replace("4.0", "20.0"))
+            for allowed in (True, False):
+                with self.subTest(allowed=allowed):
+                    options = [] if allowed else ["--no-sources"]
+                    with Server(folder, "--no-open", *options, "--", sys.executable, script, command="run") as run:
+                        base, _, profile = run.url().partition("/p/")
+                        api = f"{base}/api/v1/profiles/{profile}"
+                        def hot():
+                            columns = get_json(api + "/table")["columns"]
+                            return columns["id"][columns["name"].index("hot")] if "hot" in columns["name"] else None
+                        wait_for(lambda: get_json(api)["counters"].get("samples", 0) > 20, what="samples")
+                        function = wait_for(hot, what="a function")
+                        with self.assertRaises(urllib.error.HTTPError) as before:
+                            get_json(f"{api}/source?function={function}")
+                        before.exception.close()
+                        self.assertEqual(before.exception.code, 404, "nothing is read before somebody asks")
+                        self.assertEqual(post_json(api + "/control", {"source": function}), 204)
+                        if allowed:
+                            def text():
+                                try:
+                                    return get_json(f"{api}/source?function={function}")["text"]
+                                except urllib.error.HTTPError as missing:
+                                    missing.close()
+                            self.assertEqual(wait_for(text, what="the code"), script.read_text())
+                        else:
+                            wait_for(lambda: [n for n in get_json(api)["notices"] if "--no-sources" in n["text"]], what="a refusal")
+                        with self.assertRaises(urllib.error.HTTPError) as none:
+                            post_json(api + "/control", {"source": 4000000})
+                        none.exception.close()
+                        self.assertEqual(none.exception.code, 404)
+                        run.process.send_signal(signal.SIGHUP)
+                        run.process.wait(30)
 
     def test_a_signal_to_us_reaches_the_program_and_the_profile_is_whole(self):
         """Also with allocations followed, whose thread runs before the program does."""

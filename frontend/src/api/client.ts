@@ -212,6 +212,8 @@ export interface ProfileSource {
   memory(filter: Filter, options: MemoryOptions, signal?: AbortSignal): Promise<MemoryAnswer>;
   leaks(filter: Filter, signal?: AbortSignal): Promise<Leaks>;
   exportUrl(format: string): string;
+  /** Asks something of the collector of a live profile. */
+  control(command: LiveCommand): Promise<void>;
   /** The whole profile, where there is no server to write files. */
   readonly file?: Blob;
 }
@@ -223,11 +225,20 @@ export interface MemoryOptions {
   limit: number;
 }
 
+/** What a person can ask of a running collector; `source` is a function whose file is wanted. */
+export interface LiveCommand {
+  paused?: boolean;
+  rate_hz?: number;
+  stop?: boolean;
+  source?: number;
+}
+
 /** Who answers a question ("flame", "table", ...; "" = what the profile is). */
 export interface Answerer {
   json<T>(question: string, query: URLSearchParams, signal?: AbortSignal): Promise<T>;
   bytes(question: string, query: URLSearchParams, signal?: AbortSignal): Promise<ArrayBuffer>;
   exportUrl(format: string): string;
+  control?(command: LiveCommand): Promise<void>;
   readonly file?: Blob;
 }
 
@@ -243,6 +254,7 @@ export function serverSource(id: string): ProfileSource {
       return response.arrayBuffer();
     },
     exportUrl: (format) => apiPath(path("export", new URLSearchParams({ format }))),
+    control: (command) => sendJson("POST", profilePath(id, "control"), command),
   });
 }
 
@@ -316,6 +328,7 @@ export function sourceOf(id: string, answerer: Answerer): ProfileSource {
     leaks: async (filter, signal) =>
       (await json<{ leaks: Leaks }>("leaks", filterQuery({ ...filter, value: "" }), signal)).leaks,
     exportUrl: answerer.exportUrl,
+    control: (command) => answerer.control?.(command) ?? Promise.reject(new ApiError(409, "gone", "nothing is recording here")),
     ...(answerer.file ? { file: answerer.file } : {}),
   };
 }

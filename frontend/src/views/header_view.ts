@@ -1,4 +1,5 @@
 import { isSavedPage } from "../api/saved";
+import type { LiveCommand } from "../api/client";
 import type { Connection } from "../api/live";
 import type { Profile, ValueInfo } from "../api/types";
 import { safeName } from "../canvas/text";
@@ -15,7 +16,7 @@ export interface HeaderActions extends Actions {
   help(): void;
   exportMenu(): MenuItem[];
   share(): void;
-  control(command: { paused?: boolean; stop?: boolean }): void;
+  control(command: LiveCommand): void;
 }
 
 const THEMES: Record<string, [IconName, string]> = {
@@ -39,6 +40,7 @@ export class HeaderView implements View {
   private valueKey = "\u0000";
   private chipsKey = "";
   private connection: Connection = "closed";
+  private readonly recording = el("button", { class: "button quiet wide", type: "button", "aria-haspopup": "menu", title: "Pause, slow down or end the recording; the program goes on", hidden: true }, icon("record"), "Recording");
   private readonly abort = new AbortController();
 
   constructor(private readonly actions: HeaderActions) {
@@ -50,6 +52,10 @@ export class HeaderView implements View {
       const box = exporter.getBoundingClientRect();
       openMenu(box.left, box.bottom + 4, "", actions.exportMenu());
     });
+    this.recording.addEventListener("click", () => {
+      const box = this.recording.getBoundingClientRect();
+      openMenu(box.left, box.bottom + 4, "The program goes on in any case", recordingMenu(actions));
+    });
     this.themeButton = themeSwitch(this.abort.signal, () => actions.change({ theme: null }));
     const help = el("button", { class: "button quiet icon", type: "button", title: "Keys and help (?)", "aria-label": "Keys and help" }, icon("help"));
     help.addEventListener("click", () => actions.help());
@@ -59,7 +65,7 @@ export class HeaderView implements View {
         { class: "top" },
         logo(),
         el("div", { class: "words" }, el("div", { class: "name-line" }, this.title, this.badge), this.verdict),
-        el("div", { class: "actions" }, exporter, sharedLink() ? null : share, this.themeButton, help),
+        el("div", { class: "actions" }, this.recording, exporter, sharedLink() ? null : share, this.themeButton, help),
       ),
       el("div", { class: "facts" }, this.values, this.chips),
     );
@@ -82,6 +88,7 @@ export class HeaderView implements View {
     this.verdict.textContent = safeName(profile.summary || usualVerdict(shared));
     this.verdict.title = this.verdict.textContent;
     this.updateBadge(profile);
+    this.recording.hidden = profile.state !== "live" || sharedLink() !== null;
     this.updateValues(shared);
     this.updateChips(shared);
   }
@@ -204,6 +211,16 @@ export class HeaderView implements View {
       fact("", text.length > 90 ? `${text.slice(0, 88)}…` : text, notice.severity >= 2 ? "bad" : notice.severity === 1 ? "warn" : "", text.slice(0, 600));
     }
   }
+}
+
+function recordingMenu(actions: HeaderActions): MenuItem[] {
+  const rates = [10, 100, 1000];
+  return [
+    { label: "Pause", run: () => actions.control({ paused: true }) },
+    { label: "Go on", run: () => actions.control({ paused: false }) },
+    ...rates.map((rate) => ({ label: `${formatCount(rate)} samples a second`, run: () => actions.control({ rate_hz: rate }) })),
+    { label: "End the recording", run: () => actions.control({ stop: true }) },
+  ];
 }
 
 export function logo(): HTMLElement {

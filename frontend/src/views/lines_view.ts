@@ -3,6 +3,7 @@ import { safeName } from "../canvas/text";
 import { formatAmount, formatBytes, formatCount, formatSeconds } from "../model/format";
 import { el, fill } from "../widgets/dom";
 import { stateCard } from "../widgets/notice";
+import { sharedLink } from "../state/link";
 import type { Actions, Shared, View } from "./view";
 
 interface LineColumn {
@@ -18,8 +19,9 @@ export class LinesView implements View {
   private readonly body = el("div", { class: "lines-view", tabindex: 0, "aria-label": "Lines of the chosen function" });
   private readonly message = el("div", { class: "stage", hidden: true });
   private last: unknown = null;
+  private lastKey = "";
 
-  constructor(_actions: Actions) {
+  constructor(private readonly actions: Actions) {
     this.element.append(this.title, el("div", { class: "stage" }, this.body, this.message));
   }
 
@@ -42,8 +44,11 @@ export class LinesView implements View {
       );
       return;
     }
-    if (lines === this.last) return;
+    const canAsk = lines.source === null && shared.profile.state === "live" && sharedLink() === null;
+    const key = `${canAsk}${shared.wantedSource === lines.fn}`;
+    if (lines === this.last && key === this.lastKey) return;
     this.last = lines;
+    this.lastKey = key;
     const unit = shared.flame?.flame.head.unit ?? shared.profile.values[0]?.unit ?? "";
     const columns = columnsOf(lines.rows, unit);
     const byLine = new Map(lines.rows.map((r) => [r.line, r]));
@@ -75,9 +80,17 @@ export class LinesView implements View {
     }
     const position = shared.flame?.positionOf(lines.fn) ?? -1;
     const file = lines.source?.file ?? (position >= 0 ? shared.flame?.file(position) : "") ?? "";
-    fill(this.title, el("span", { class: "mono" }, safeName(file).slice(0, 400)));
+    fill(this.title, el("span", { class: "mono" }, safeName(file).slice(0, 400)), canAsk ? this.askButton(lines.fn, shared) : null);
     fill(this.body, el("table", {}, el("caption", { class: "unseen" }, "Cost of each line"), el("thead", {}, head), rows));
     this.body.querySelector(".heat-4")?.scrollIntoView({ block: "center" });
+  }
+
+  /** The program's own machine is asked only when somebody wants to see the code: it stays with the profile. */
+  private askButton(fn: number, shared: Shared): HTMLElement {
+    const isAsked = shared.wantedSource === fn;
+    const button = el("button", { class: "button", type: "button", disabled: isAsked ? "" : null, title: "The collector reads the file from the program's machine; it is kept with this profile" }, isAsked ? "Reading the file…" : "Show the code and keep it with the profile");
+    button.addEventListener("click", () => this.actions.wantSource(fn));
+    return button;
   }
 
   destroy(): void {

@@ -197,9 +197,12 @@ export class PageData {
         put("lines", `${filterKey}/${fn}`, async (signal) => {
           const [rows, text] = await Promise.all([
             source.lines(filter, fn, signal),
-            shared.lines?.fn === fn ? Promise.resolve(shared.lines.source) : source.source(fn, signal),
+            shared.lines?.fn === fn && (shared.lines.source || shared.wantedSource !== fn) ? Promise.resolve(shared.lines.source) : source.source(fn, signal),
           ]);
-          return () => (shared.lines = { rows, source: text, fn });
+          return () => {
+            shared.lines = { rows, source: text, fn };
+            if (text && shared.wantedSource === fn) shared.wantedSource = null;
+          };
         });
     }
     const whole = { from: null, to: null };

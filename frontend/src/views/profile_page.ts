@@ -1,4 +1,4 @@
-import { ApiError, serverSource, type ProfileSource } from "../api/client";
+import { ApiError, serverSource, type LiveCommand, type ProfileSource } from "../api/client";
 import { followLive, type Connection } from "../api/live";
 import { isSavedPage, savedSource } from "../api/saved";
 import type { LiveMessage, Profile } from "../api/types";
@@ -66,6 +66,15 @@ const EXPORTS: [format: string, label: string, shapes: string[]][] = [
   ["json", "Everything as JSON", []],
 ];
 
+/** How long a file that was asked for may take before the page stops expecting it. */
+const SOURCE_PATIENCE_MS = 10_000;
+
+function recordingWords(command: LiveCommand): string {
+  if (command.stop) return "The recording ends; the program goes on.";
+  if (command.paused !== undefined) return command.paused ? "Nothing is recorded until you say Go on." : "Recording again.";
+  return command.rate_hz ? `From now on ${command.rate_hz} samples a second.` : "";
+}
+
 /** One profile: everything linked, everything in the address. */
 export class ProfilePage {
   private readonly abort = new AbortController();
@@ -92,7 +101,8 @@ export class ProfilePage {
     help: showHelp,
     exportMenu: () => this.exportMenu(),
     share: () => openShareDialog(this.source.id, `view=${this.shared.state.view}&${printState({ ...this.shared.state, view: USUAL.view })}`),
-    control: () => undefined,
+    control: (command) => void this.command(command, recordingWords(command)),
+    wantSource: (fn) => void this.command({ source: fn }, "").then((isTaken) => isTaken && this.waitForSource(fn)),
   };
 
   constructor(
@@ -118,6 +128,7 @@ export class ProfilePage {
       table: null,
       callers: null,
       lines: null,
+      wantedSource: null,
       series: null,
       allSeries: null,
       spans: [],
@@ -342,6 +353,29 @@ export class ProfilePage {
     const items = offers.filter((item) => item !== false);
     while (items[0] === null) items.shift();
     if (items.length) openMenu(x, y, safeName(name).slice(0, 120), items);
+  }
+
+  /** False when the collector could not be asked. */
+  private async command(command: LiveCommand, words: string): Promise<boolean> {
+    try {
+      await this.source.control(command);
+    } catch (cause) {
+      toast(cause instanceof Error ? cause.message : "the collector could not be asked");
+      return false;
+    }
+    if (words) toast(words);
+    return true;
+  }
+
+  /** The next update brings it; a collector that refuses says so in a notice of the profile. */
+  private waitForSource(fn: number): void {
+    this.shared.wantedSource = fn;
+    this.renderSoon();
+    setTimeout(() => {
+      if (this.shared.wantedSource !== fn) return;
+      this.shared.wantedSource = null;
+      this.renderSoon();
+    }, SOURCE_PATIENCE_MS);
   }
 
   private exportMenu(): MenuItem[] {

@@ -49,6 +49,8 @@ export interface Shared {
   table: TableAnswer | null;
   callers: CallersAnswer | null;
   lines: { rows: LineRow[]; source: SourceAnswer | null; fn: number } | null;
+  /** The function whose file the collector was asked for; its text comes with one of the next updates. */
+  wantedSource: number | null;
   series: SeriesData[] | null;
   allSeries: SeriesData[] | null;
   spans: SpanData[];
@@ -71,4 +73,6 @@ export interface Actions {
   zoom(path: number[]): void;
   /** The menu of a function; `path` when it is a box. */
   menu(x: number, y: number, fn: number, path: number[] | null): void;
+  /** Asks the collector for the file of this function, to be kept with the profile. */
+  wantSource(fn: number): void;
 }
