@@ -63,6 +63,7 @@ class ComparePage {
     select: (sel) => this.change({ sel }),
     zoom: (path) => this.change({ root: path, sel: path[path.length - 1] ?? this.shared.state.sel }),
     menu: (x, y, fn, path) => this.menu(x, y, fn, path),
+    wantSource: () => undefined, // no view of a comparison shows code
   };
 
   constructor(
@@ -86,6 +87,7 @@ class ComparePage {
       table: null,
       callers: null,
       lines: null,
+      wantedSource: null,
       series: null,
       allSeries: null,
       spans: [],
