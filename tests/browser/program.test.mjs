@@ -109,7 +109,8 @@ test("program: every view shows the program's own functions", { skip }, async (t
   const row = page.locator(".rows .row", { hasText: /hot/ }).first();
   await row.waitFor();
   const shares = (await row.locator(".cell").allTextContents()).filter((text) => text.endsWith("%")).map(Number.parseFloat);
-  assert.ok(Math.abs(shares[1] - 70) < 8, `hot has ${shares[1]} % in total`);
+  // It measures time that passes, on a machine with other work: what is its CPU time differs.
+  assert.ok(Math.abs(shares[1] - 70) < 15, `hot has ${shares[1]} % in total`);
   await row.click();
   await page.keyboard.press("4");
   await until(() => page.locator(".sandwich .middle h2").textContent().then((x) => x === "hot").catch(() => false), "callers of hot");
