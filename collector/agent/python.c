@@ -461,8 +461,7 @@ static void hook_now(void)
     is_hooked = true;
     /* Only from here on is it noticed when a code object goes. */
     agent_python.has_stacks = agent_python.layout_result == PYTHON_LAYOUT_OK &&
-                              agent_python.attached && agent_python.code_type &&
-                              !agent_python.layout.is_free_threaded;
+                              agent_python.attached && agent_python.code_type;
     agent_stack_init();
 }
 

@@ -20,12 +20,21 @@ static inline uint8_t load_byte(uint64_t address)
     return *(const uint8_t *)(uintptr_t)address; // NOLINT(performance-no-int-to-ptr)
 }
 
+/* How frames tell where they are. */
+enum ip_kind {
+    IP_INDEX,   /* up to 3.10: f_lasti */
+    IP_POINTER, /* 3.11+: the address of the instruction */
+    IP_COPIES,  /* free-threaded 3.14+: that, in the thread's own copy of the code's instructions */
+};
+
 /* The layout's facts, close together. */
 static struct walk {
-    bool has_stacks, has_pointer, has_cframe;
+    bool has_stacks, has_cframe;
+    enum ip_kind kind;
     uint8_t shim; /* 255 = there are none */
     uint32_t tstate, cframe, previous, code, ip, owner;
     uint64_t code_mask;
+    uint32_t copy_index, copies, instructions; /* IP_COPIES */
 } walk;
 
 void agent_stack_init(void)
@@ -34,7 +43,9 @@ void agent_stack_init(void)
     bool has_cframe = l->tstate_cframe != PYTHON_NO_FIELD;
     walk = (struct walk){
         .has_stacks = agent_python.has_stacks,
-        .has_pointer = l->ip == PYTHON_IP_POINTER,
+        .kind = l->ip != PYTHON_IP_POINTER               ? IP_INDEX
+                : l->frame_tlbc_index == PYTHON_NO_FIELD ? IP_POINTER
+                                                         : IP_COPIES,
         .has_cframe = has_cframe,
         .shim = l->frame_owner_shim,
         .tstate = has_cframe ? l->tstate_cframe : l->tstate_frame,
@@ -44,6 +55,9 @@ void agent_stack_init(void)
         .ip = l->frame_ip,
         .owner = l->frame_owner,
         .code_mask = ~(uint64_t)l->pointer_tag_mask,
+        .copy_index = l->frame_tlbc_index,
+        .copies = l->code_tlbc,
+        .instructions = l->code_bytecode,
     };
 }
 
@@ -64,12 +78,37 @@ static inline uint64_t code_of(uint64_t f)
     return load(f + walk.code) & walk.code_mask;
 }
 
-/* What tells one instruction from all others: its address, or the code's address and f_lasti.
- * `has_pointer` is a constant where this is inlined. */
-static inline __attribute__((always_inline)) uint64_t key_of(bool has_pointer, uint64_t f)
+static inline uint32_t load_half(uint64_t address)
 {
-    if (has_pointer)
+    uint32_t value;
+    memcpy(&value, (const void *)(uintptr_t)address,
+           sizeof(value)); // NOLINT(performance-no-int-to-ptr)
+    return value;
+}
+
+/* The same instruction in the code object itself: a copy may go, and another code's come to its
+ * place. co_tlbc is {Py_ssize_t size; char *entries[]}, entry 0 the code's own: pycore_code.h
+ * @v3.14.0. */
+static uint64_t canonical_ip(uint64_t f, uint64_t ip)
+{
+    uint32_t index = is_shim(f) ? 0 : load_half(f + walk.copy_index);
+    if (index == 0)
+        return ip;
+    uint64_t code = code_of(f);
+    uint64_t copies = load(code + walk.copies);
+    if (!copies || index >= load(copies))
+        return ip;
+    return code + walk.instructions + (ip - load(copies + 8 + 8 * (uint64_t)index));
+}
+
+/* What tells one instruction from all others: its address, or the code's address and f_lasti.
+ * `kind` is a constant where this is inlined. */
+static inline __attribute__((always_inline)) uint64_t key_of(enum ip_kind kind, uint64_t f)
+{
+    if (kind == IP_POINTER)
         return load(f + walk.ip);
+    if (kind == IP_COPIES)
+        return canonical_ip(f, load(f + walk.ip));
     uint32_t last;
     memcpy(&last, (const void *)(uintptr_t)(f + walk.ip),
            sizeof(last)); // NOLINT(performance-no-int-to-ptr)
@@ -194,12 +233,12 @@ static uint32_t stand_on(struct agent_thread *t, struct agent_path_frame *base, 
 }
 
 /* Without hope in the order of frames: all of them, compared from the root. */
-AGENT_COLD static uint32_t walk_all(struct agent_thread *t, bool has_pointer, uint64_t f)
+AGENT_COLD static uint32_t walk_all(struct agent_thread *t, enum ip_kind kind, uint64_t f)
 {
     uint32_t len = 0;
     for (; f && len < AGENT_PATH; f = previous_of(f)) {
         t->scratch[len].frame = f;
-        t->scratch[len].key = key_of(has_pointer, f);
+        t->scratch[len].key = key_of(kind, f);
         len++;
     }
     struct agent_path_frame *base = t->path + AGENT_PATH;
@@ -228,7 +267,7 @@ find_frame(struct agent_path_frame *e, uint64_t frame)
  * address that is remembered, not at the one just read: so the processor need not wait for one
  * frame to begin with the next. */
 static inline __attribute__((always_inline)) bool
-is_unchanged(bool has_pointer, const struct agent_path_frame *e, uint64_t f)
+is_unchanged(enum ip_kind kind, const struct agent_path_frame *e, uint64_t f)
 {
     for (;; e++) {
         uint64_t here = e->frame;
@@ -238,7 +277,7 @@ is_unchanged(bool has_pointer, const struct agent_path_frame *e, uint64_t f)
             return false;
         if (!here)
             return true;
-        if (key_of(has_pointer, here) != e->key)
+        if (key_of(kind, here) != e->key)
             return false;
         f = previous_of(here);
     }
@@ -247,7 +286,7 @@ is_unchanged(bool has_pointer, const struct agent_path_frame *e, uint64_t f)
 /* From the leaf up: frames that are new or have moved on go to the scratch, until one is found as
  * it was; the rest must then be as it was, too. */
 static inline __attribute__((always_inline)) uint32_t walk_changed(struct agent_thread *t,
-                                                                   bool has_pointer, uint64_t top)
+                                                                   enum ip_kind kind, uint64_t top)
 {
     if (AGENT_UNLIKELY(t->code_epoch != agent_code_epoch))
         agent_stack_reset(t);
@@ -255,7 +294,7 @@ static inline __attribute__((always_inline)) uint32_t walk_changed(struct agent_
     uint64_t f = top;
     uint32_t len = 0;
     while (f) {
-        uint64_t key = key_of(has_pointer, f);
+        uint64_t key = key_of(kind, f);
         e = find_frame(e, f);
         if (e->frame == f) {
             if (e->key == key)
@@ -263,25 +302,30 @@ static inline __attribute__((always_inline)) uint32_t walk_changed(struct agent_
             e++;
         }
         if (AGENT_UNLIKELY(len == AGENT_PATH))
-            return walk_all(t, has_pointer, top);
+            return walk_all(t, kind, top);
         t->scratch[len].frame = f;
         t->scratch[len].key = key;
         len++;
         f = previous_of(f);
     }
-    if (AGENT_UNLIKELY(!is_unchanged(has_pointer, e, f)))
-        return walk_all(t, has_pointer, top);
+    if (AGENT_UNLIKELY(!is_unchanged(kind, e, f)))
+        return walk_all(t, kind, top);
     return stand_on(t, e, len);
 }
 
 static __attribute__((noinline)) uint32_t walk_pointers(struct agent_thread *t, uint64_t top)
 {
-    return walk_changed(t, true, top);
+    return walk_changed(t, IP_POINTER, top);
 }
 
 static __attribute__((noinline)) uint32_t walk_indices(struct agent_thread *t, uint64_t top)
 {
-    return walk_changed(t, false, top);
+    return walk_changed(t, IP_INDEX, top);
+}
+
+static __attribute__((noinline)) uint32_t walk_copies(struct agent_thread *t, uint64_t top)
+{
+    return walk_changed(t, IP_COPIES, top);
 }
 
 /* The leaf has moved on to another instruction, its callers have not. */
@@ -300,12 +344,12 @@ uint32_t agent_stack_of_tstate(struct agent_thread *t, uint64_t tstate)
     uint64_t top = load(tstate + walk.tstate);
     if (walk.has_cframe)
         top = load(top + walk.cframe);
-    if (AGENT_UNLIKELY(!walk.has_pointer))
-        return walk_indices(t, top);
+    if (AGENT_UNLIKELY(walk.kind != IP_POINTER))
+        return walk.kind == IP_INDEX ? walk_indices(t, top) : walk_copies(t, top);
     struct agent_path_frame *e = t->leaf;
     if (AGENT_LIKELY(t->code_epoch == agent_code_epoch) && e->frame == top && top) {
-        uint64_t key = key_of(true, top);
-        if (AGENT_LIKELY(is_unchanged(true, e + 1, previous_of(top))))
+        uint64_t key = key_of(IP_POINTER, top);
+        if (AGENT_LIKELY(is_unchanged(IP_POINTER, e + 1, previous_of(top))))
             return key == e->key ? e->node : step(t, e, key);
     }
     return walk_pointers(t, top);

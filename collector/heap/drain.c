@@ -51,9 +51,7 @@ static const char *why_no_stacks(const struct heap_process *p, const struct ring
         return python_layout_result_text((enum python_layout_result)row->layout_result);
     if (row->python_len != sizeof(p->layout))
         return "the agent in it is of another build than this collector";
-    if (!p->definitions)
-        return "the collector has no memory for its functions' names";
-    return "its Python is free-threaded";
+    return "the collector has no memory for its functions' names";
 }
 
 static void announce(struct heap *h, struct heap_process *p, const struct ring_process *row)
@@ -62,7 +60,7 @@ static void announce(struct heap *h, struct heap_process *p, const struct ring_p
     p->row = stream_process(h->stream, p->pid, row->parent_pid, "", 0);
     p->metric = stream_metric(h->stream, "heap", "bytes", true, p->row);
     p->metric_arenas = stream_metric(h->stream, "pymalloc_arenas", "bytes", true, p->row);
-    if (!p->has_layout || p->layout.is_free_threaded) {
+    if (!p->has_layout) {
         char text[160];
         snprintf(text, sizeof(text), "allocations of process %u have no stacks: %s", p->pid,
                  why_no_stacks(p, row));

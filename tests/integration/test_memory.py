@@ -19,7 +19,15 @@ PROGRAMS = pathlib.Path(__file__).resolve().parent / "memory_programs"
 RELEASE = pathlib.Path(os.environ.get("HELIOGRAPH_RELEASE", support.ROOT / "build/release"))
 PROBE = RELEASE / "heap_probe"
 AGENT = RELEASE / "libheliograph-agent.so"
-PYTHONS = support.pythons()
+
+
+def has_no_gil(python):
+    return "free-threading" in subprocess.run([python, "-VV"], capture_output=True, text=True).stdout
+
+
+EVERY = support.pythons()
+WITHOUT_GIL = {label: python for label, python in EVERY.items() if label >= "3.13" and has_no_gil(python)}
+PYTHONS = {label: python for label, python in EVERY.items() if label not in WITHOUT_GIL}
 ONE = next((path for label, path in PYTHONS.items() if label.startswith("3.12")), None) or next(iter(PYTHONS.values()))
 
 
@@ -143,6 +151,19 @@ class Exact(unittest.TestCase):
                 self.assertEqual(sum(row["freed"] for row in rows), size)
                 # 3.14 gives back the tables of its arenas with an interpreter: they are its own affair.
                 self.assertLessEqual(result["unknown_frees"], 9 if version(label) >= (3, 14) else 0)
+
+    def test_threads_without_a_gil_have_their_stacks(self):
+        if not WITHOUT_GIL:
+            self.skipTest("there is no free-threaded CPython 3.13 or later on this machine; set HELIOGRAPH_PYTHONS")
+        for label, python in WITHOUT_GIL.items():
+            with self.subTest(label):
+                result = run(python, "without_gil.py", options=("--paths",))
+                self.assertEqual((result["status"], result["lost"]), (0, 0), result["stderr"])
+                rows = [row for row in result["sums"] if row["function"] == "leaf" and row["line"] == 8]
+                self.assertEqual({row["path"].split(";run;")[-1].split("Thread.run;")[-1] for row in rows}, {"work;middle;leaf"})
+                least = 6 * 100 * 50 * (4000 + 33)
+                self.assertGreaterEqual(sum(row["allocated"] for row in rows), least)
+                self.assertLess(sum(row["allocated"] for row in rows), least * 1.02)
 
     def test_agrees_with_tracemalloc_line_by_line(self):
         for label, python in PYTHONS.items():

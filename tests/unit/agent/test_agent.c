@@ -63,6 +63,7 @@ struct fake_code {
 
 struct fake_frame {
     uint64_t previous, code, ip;
+    uint32_t copy; /* free-threaded: of the code's instructions */
     uint8_t owner;
 };
 
@@ -95,6 +96,7 @@ static void setup(void)
                    .frame_ip = offsetof(struct fake_frame, ip),
                    .frame_owner = offsetof(struct fake_frame, owner),
                    .frame_owner_shim = 3,
+                   .frame_tlbc_index = PYTHON_NO_FIELD,
                    .object_type = 0,
                    .code_size = 64,
                    .code_filename = offsetof(struct fake_code, file),
@@ -213,6 +215,36 @@ Test(agent, an_ancestor_that_moved_on_under_the_same_leaf_is_noticed)
     check_top(&frames[2]);
     frames[0].ip += 10;
     check_top(&frames[2]);
+}
+
+Test(agent, a_thread_s_own_copy_of_the_instructions_stands_for_the_code_s)
+{
+    static uint8_t copy[CODE_BYTES];
+    static uint64_t copies[3] = {2}; /* how many; the code's own; the copy */
+    agent_python.layout.frame_tlbc_index = offsetof(struct fake_frame, copy);
+    agent_python.layout.code_tlbc = offsetof(struct fake_code, bytecode);
+    agent_python.layout.code_bytecode = offsetof(struct fake_code, bytecode) + 8;
+    agent_stack_init();
+    copies[1] = address(&codes[1].bytecode) + 8;
+    copies[2] = address(copy);
+    copies[0] = 2;
+    uint64_t table = address(copies);
+    memcpy(codes[1].bytecode, &table, sizeof(table));
+    place(&frames[0], NULL, 0, 60);
+    place(&frames[1], &frames[0], 1, offsetof(struct fake_code, bytecode) + 8 + 20);
+    tstate = address(&frames[1]);
+    uint32_t plain = agent_stack_of_tstate(t, address(&tstate));
+    cr_assert_neq(plain, 0);
+    frames[1].copy = 1;
+    frames[1].ip = address(copy) + 20;
+    cr_expect_eq(agent_stack_of_tstate(t, address(&tstate)), plain, "the same instruction");
+    frames[1].ip = address(copy) + 24;
+    uint32_t next = agent_stack_of_tstate(t, address(&tstate));
+    cr_expect_neq(next, plain);
+    cr_expect_eq(t->nodes[next].instruction, offsetof(struct fake_code, bytecode) + 8 + 24);
+    frames[1].copy = 7; /* not in the table */
+    frames[1].ip = address(&codes[1]) + 50;
+    cr_expect_neq(agent_stack_of_tstate(t, address(&tstate)), 0);
 }
 
 static bool is_on(struct fake_frame *(*stack)[64], const size_t *depth, int code)

@@ -213,14 +213,6 @@ Test(heap, says_why_a_process_has_no_stacks)
     play_process(2, (uint32_t)getppid(), 0);
     take_rows();
     cr_expect(strstr(notices, "newer than"), "%s", notices);
-    notices[0] = '\0';
-    struct python_layout free_threaded = {.version = 0x030d00f0, .is_free_threaded = true};
-    struct ring_process *row = ring_region_process(heap->region, 3);
-    memcpy(row->python, &free_threaded, sizeof(free_threaded));
-    row->python_len = sizeof(free_threaded);
-    play_process(3, 1, 0);
-    take_rows();
-    cr_expect(strstr(notices, "free-threaded"), "%s", notices);
 }
 
 Test(heap, rows_tell_what_was_alive_at_the_highest_moment)
