@@ -110,8 +110,8 @@ enum status heap_peak_find(const struct profile *p, uint32_t set, const struct q
 
 /* What a row adds: bytes that came to be alive in it, as the derived value counts them. */
 struct lifetime {
-    uint64_t from, to; /* rows in [from, to) */
-    bool counts_old;   /* frees of blocks born before `from` too */
+    uint64_t born_from; /* of blocks born from here on */
+    uint64_t to;        /* rows before this */
 };
 
 static enum status lifetime_of(const struct profile *p, const struct query_value *v,
@@ -123,15 +123,15 @@ static enum status lifetime_of(const struct profile *p, const struct query_value
     uint64_t to = f->has_to ? f->to_ns : UINT64_MAX;
     switch (v->derived) {
     case QUERY_LEAKED:
-        *out = (struct lifetime){from, to, false};
+        *out = (struct lifetime){from, to};
         break;
     case QUERY_AT_PEAK:
         st = heap_peak_find(p, v->set, f, &peak);
-        *out = (struct lifetime){0, st == STATUS_OK ? peak.time_ns : to, true};
+        *out = (struct lifetime){0, st == STATUS_OK ? peak.time_ns : to};
         break;
     case QUERY_IN_USE:
     case QUERY_AS_IS:
-        *out = (struct lifetime){0, to, true};
+        *out = (struct lifetime){0, to};
         break;
     }
     return st;
@@ -141,13 +141,20 @@ static int64_t alive_in(const struct sample_set *s, const struct heap_columns *c
                         const struct lifetime *l, size_t row)
 {
     uint64_t t = s->time_ns ? s->time_ns[row] : 0;
-    if (t < l->from || t >= l->to)
+    /* Both sides by birth: a tick that the window begins in is in it as a whole. */
+    if (t >= l->to || (l->born_from && heap_value_at(s, c->born, row) < (int64_t)l->born_from))
         return 0;
     int64_t bytes = heap_value_at(s, c->allocated, row);
-    bool is_counted = l->counts_old || heap_value_at(s, c->born, row) >= (int64_t)l->from;
-    if (is_counted)
-        merge_add(&bytes, -heap_value_at(s, c->freed, row));
+    merge_add(&bytes, -heap_value_at(s, c->freed, row));
     return bytes;
+}
+
+/* Births long ago are told in steps, rounded up: a block of before the window may seem to be freed
+ * that was not allocated in it. */
+static void drop_negative(struct stack_sums *s, size_t stacks)
+{
+    for (size_t i = 0; i < stacks; i++)
+        s->self[i] = s->self[i] > 0 ? s->self[i] : 0;
 }
 
 enum status heap_sums_init(struct stack_sums *s, const struct profile *p,
@@ -185,6 +192,8 @@ enum status heap_sums_init(struct stack_sums *s, const struct profile *p,
         merge_add(&s->self[stack], bytes);
     }
     filter_rows_deinit(&rows);
+    if (v->derived == QUERY_LEAKED)
+        drop_negative(s, stacks);
     return STATUS_OK;
 }
 

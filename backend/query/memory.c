@@ -68,13 +68,13 @@ static void add_row(struct memory_amount *of, const struct sums *s, size_t row)
     if (t >= s->to)
         return;
     add(&of[MEMORY_IN_USE], got - gone, gots - gones);
+    /* By birth, as heap_values.c has it. */
+    if (s->from == 0 || heap_value_at(set, c->born, row) >= (int64_t)s->from)
+        add(&of[MEMORY_LEAKED], got - gone, gots - gones);
     if (t < s->from)
         return;
     add(&of[MEMORY_ALLOCATED], got, gots);
     add(&of[MEMORY_FREED], gone, gones);
-    add(&of[MEMORY_LEAKED], got, gots);
-    if (heap_value_at(set, c->born, row) >= (int64_t)s->from)
-        add(&of[MEMORY_LEAKED], -gone, -gones);
     if (c->has_temporary)
         add(&of[MEMORY_TEMPORARY], heap_value_at(set, c->temporary, row),
             heap_value_at(set, c->temporaries, row));
@@ -202,6 +202,9 @@ static void keep_filled(struct stack_rows *r)
 {
     size_t kept = 0;
     for (size_t i = 0; i < r->len; i++) {
+        struct memory_amount *leaked = &r->rows[i].of[MEMORY_LEAKED];
+        if (leaked->bytes < 0 || (leaked->bytes == 0 && leaked->count < 0))
+            *leaked = (struct memory_amount){0};
         if (is_empty(r->rows[i].of))
             continue;
         grow(r->rows[i].of);

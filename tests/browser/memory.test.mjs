@@ -112,7 +112,7 @@ test("memory: sizes and lifetimes of blocks are told as bars and numbers", async
   const page = await on.open(t, "/p/heap24#view=memory");
   const sizes = page.getByRole("region", { name: "Sizes of blocks" });
   await until(() => sizes.innerText().then((x) => /from 32 B[\s\S]*120 k/.test(x)).catch(() => false), "sizes");
-  const bars = await sizes.locator(".meter").evaluateAll((all) => all.map((one) => one.getBoundingClientRect().width));
+  const bars = await sizes.locator(".track > span").evaluateAll((all) => all.map((one) => one.getBoundingClientRect().width));
   assert.ok(bars[0] > 3 * bars[1] && bars[2] < bars[1], `widths ${bars}`);
   assert.match(await page.getByRole("region", { name: "Lifetimes of blocks" }).innerText(), /under 1 ms[\s\S]*90\.0 k/);
 });

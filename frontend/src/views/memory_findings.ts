@@ -121,7 +121,7 @@ function barsOf(title: string, meaning: string, bars: readonly HistogramBar[], l
       "dl",
       { class: "bars" },
       ...bars.flatMap((b) => {
-        const bar = el("span", { class: b.count ? "meter" : "" });
+        const bar = el("span", { class: b.count ? "part" : "" });
         bar.style.width = `${(100 * b.count) / most}%`;
         return [el("dt", {}, label(b)), el("dd", { title: `${formatCount(b.count)} blocks` }, el("span", { class: "track" }, bar), el("span", {}, formatShort(b.count)))];
       }),

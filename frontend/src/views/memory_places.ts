@@ -208,7 +208,7 @@ export class MemoryPlaces {
     const body = el("tbody");
     for (const i of rows) {
       const amount = bytes[i] ?? 0;
-      const bar = el("span", { class: `meter${amount < 0 ? " is-less" : ""}` });
+      const bar = el("span", { class: `part${amount < 0 ? " is-less" : ""}` });
       bar.style.width = `${(100 * Math.abs(amount)) / most}%`;
       const id = columns.id[i] ?? 0;
       const name = el("button", { class: "plain fn", type: "button", "data-row": i, title: "Choose this function; right-click for more" }, safeName(columns.name[i] ?? "").slice(0, NAME_MOST));
