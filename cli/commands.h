@@ -17,6 +17,7 @@ extern const struct command command_control;
 extern const struct command command_share;
 extern const struct command command_token;
 extern const struct command command_diff;
+extern const struct command command_history;
 extern const struct command command_dump;
 extern const struct command command_top;
 extern const struct command command_doctor;

@@ -23,7 +23,7 @@ static const struct command *const commands[] = {
     &command_delete,
     &command_dump,
     &command_top,
-    &command_diff,
+    &command_diff,   &command_history,
     &command_share,
     &command_token,
     &command_control,

@@ -38,6 +38,7 @@ static const struct http_route routes[] = {
     {"POST", "/api/v1/tokens", HTTP_WRITE, HTTP_JSON_BODY, api_token_add, NULL},
     {"GET", "/api/v1/tokens", HTTP_WRITE, HTTP_NO_BODY, api_token_list, NULL},
     {"DELETE", "/api/v1/tokens/{}", HTTP_WRITE, HTTP_NO_BODY, api_token_revoke, NULL},
+    {"GET", "/api/v1/benchmarks", HTTP_READ, HTTP_NO_BODY, api_benchmarks, NULL},
     {"GET", "/api/v1/diff", HTTP_READ, HTTP_NO_BODY, api_diff, NULL},
     {"GET", "/api/v1/diff/flame", HTTP_READ, HTTP_NO_BODY, api_diff_flame, NULL},
     {"WS", "/api/v1/live/{}", HTTP_PROFILE, HTTP_NO_BODY, NULL, &api_live_socket},
@@ -50,6 +51,7 @@ static const struct http_route routes[] = {
     /* The page is the same for everybody; what it shows asks for the token. */
     {"GET", "/", HTTP_PUBLIC, HTTP_NO_BODY, api_page, NULL},
     {"GET", "/p/{}", HTTP_PUBLIC, HTTP_NO_BODY, api_page, NULL},
+    {"GET", "/benchmarks", HTTP_PUBLIC, HTTP_NO_BODY, api_page, NULL},
     {"GET", "/d/{}", HTTP_PUBLIC, HTTP_NO_BODY, api_page, NULL},
     {"GET", "/s/{}", HTTP_PUBLIC, HTTP_NO_BODY, api_share_page, NULL},
     {"GET", "/assets/{*}", HTTP_PUBLIC, HTTP_NO_BODY, api_asset, NULL},

@@ -98,6 +98,7 @@ void api_upload(struct http_request *r, void *ctx);
 void api_ask(struct http_request *r, void *ctx); /* flame, table, ... */
 void api_export(struct http_request *r, void *ctx);
 void api_diff(struct http_request *r, void *ctx);
+void api_benchmarks(struct http_request *r, void *ctx);
 void api_diff_flame(struct http_request *r, void *ctx);
 void api_control(struct http_request *r, void *ctx);
 
