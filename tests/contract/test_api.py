@@ -69,6 +69,22 @@ class Api(unittest.TestCase):
                 self.assertEqual([int.from_bytes(binary[i:i + 4], "little") for i in range(at, at + size, 4)], row[name])
                 at += size
 
+    def test_benchmarks_are_told_over_all_uploads(self):
+        def run(day, mean):
+            stats = {"min": mean, "max": mean, "mean": mean, "stddev": mean / 50, "median": mean, "rounds": 20, "iterations": 1}
+            return json.dumps({"machine_info": {"node": "here"}, "commit_info": {"id": f"c{day}"}, "datetime": f"2026-01-0{day}T00:00:00",
+                               "benchmarks": [{"name": "test_it", "fullname": "t.py::test_it", "stats": stats}], "version": "4"}).encode()
+        ids = [self.server.upload(run(day, mean), f"run{day}").json()["id"] for day, mean in ((2, 0.2), (1, 0.1))]
+        told = self.server.get("/api/v1/benchmarks").json()
+        self.assertEqual([r["id"] for r in told["runs"]], ids[::-1])
+        self.assertEqual([r["commit"] for r in told["runs"]], ["c1", "c2"])
+        points = told["benchmarks"][0]["points"]
+        self.assertEqual([p.get("mark") for p in points], [None, "slower"])
+        self.assertAlmostEqual(points[1]["change"], 1)
+        self.assertEqual(told["counts"], {"runs": 2, "benchmarks": 1, "regressions": 1})
+        self.assertEqual(self.server.get("/api/v1/benchmarks?limit=x").status, 400)
+        self.assertEqual(self.server.get("/benchmarks").status, 200)
+
     def test_a_comparison_that_cannot_be_made_is_refused(self):
         for question, status in (("", 400), (f"base={self.id}", 400), (f"base={self.id}&target=aaaaaaaaaaaaaaaa", 404),
                                  (f"base={self.id}&target=../x", 404), (f"base={self.id}&target={self.id}&normalise=both", 400),

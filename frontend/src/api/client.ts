@@ -1,6 +1,7 @@
 import { decodeFlame } from "./flame";
 import type {
   Activity,
+  BenchmarkHistory,
   CallersAnswer,
   DiffAnswer,
   Filter,
@@ -120,6 +121,10 @@ export function listProfiles(
   if (query.cursor) search.set("cursor", query.cursor);
   if (query.limit) search.set("limit", String(query.limit));
   return askJson(`/api/v1/profiles?${search}`, signal);
+}
+
+export function listBenchmarks(signal?: AbortSignal): Promise<BenchmarkHistory> {
+  return askJson("/api/v1/benchmarks", signal);
 }
 
 export async function deleteProfile(id: string): Promise<void> {

@@ -400,3 +400,34 @@ export interface TimeWindow {
   from: number | null;
   to: number | null;
 }
+
+/** GET /api/v1/benchmarks; `run` is a position in `runs`. */
+export interface BenchmarkRun {
+  id: string;
+  name: string;
+  machine: string;
+  commit: string;
+  branch: string;
+  is_dirty: boolean;
+  time_unix_ms: number;
+}
+
+export interface BenchmarkLine {
+  name: string;
+  machine: string;
+  points: {
+    run: number;
+    mean_s: number;
+    median_s?: number;
+    change?: number;
+    q?: number;
+    rounds: number;
+    mark?: "slower" | "faster";
+  }[];
+}
+
+export interface BenchmarkHistory {
+  runs: BenchmarkRun[];
+  benchmarks: BenchmarkLine[];
+  counts: { runs: number; benchmarks: number; regressions: number };
+}

@@ -192,7 +192,7 @@ export class LibraryPage {
       el(
         "div",
         { class: "words" },
-        el("div", { class: "title" }, el("a", { href: `/p/${encodeURIComponent(row.id)}` }, name), stateBadge(row)),
+        el("div", { class: "title" }, el("a", { href: row.shapes.join() === "benchmarks" ? "/benchmarks" : `/p/${encodeURIComponent(row.id)}` }, name), stateBadge(row)),
         el("div", { class: "summary" }, safeName(row.summary || row.producer || row.format)),
       ),
       facts,

@@ -490,7 +490,10 @@ async function open(find: () => ProfileSource | Promise<ProfileSource>): Promise
   try {
     const source = await find();
     const early = askEarly(source, parseState(location.hash));
-    new ProfilePage(source, await source.profile(), early);
+    const profile = await source.profile();
+    // Benchmarks have no functions to draw; what they tell is how they changed.
+    if (profile.shapes.join() === "benchmarks" && !isSavedPage()) location.replace("/benchmarks");
+    else new ProfilePage(source, profile, early);
   } catch (cause) {
     const isMissing = cause instanceof ApiError && cause.status === 404;
     const words = cause instanceof Error ? cause.message : "";
