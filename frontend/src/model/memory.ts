@@ -3,6 +3,7 @@
 import type { Profile, SeriesData } from "../api/types";
 import type { Measure, ViewState } from "../state/url";
 import { lastNotAfter } from "../canvas/scale";
+import { formatBytes } from "./format";
 
 /** Values that a moment is a question about (docs/memory.md). */
 const HEAP_KEY = /^(heap\.)?(in_use|leaked|peak|allocated|allocations|freed|frees|temporary|temporaries)$/;
@@ -14,6 +15,17 @@ export function isHeapKey(key: string): boolean {
 /** Whether allocations were followed over time: what was alive at any moment is known. */
 export function hasHeap(profile: Profile): boolean {
   return profile.values.some((v) => v.set === "heap" && v.name === "leaked");
+}
+
+/** Mean distance of sampled allocations, the longest of the run; 0 = every one was followed. */
+export function sampleStep(profile: Profile): number {
+  const step = Math.max(profile.counters["heap_every_bytes_most"] ?? 0, profile.counters["heap_every_bytes"] ?? 0);
+  return step > 1 ? step : 0;
+}
+
+/** The most that the standard error of an estimate can be (docs/memory.md); "" when it is none. */
+export function errorText(bytes: number, step: number): string {
+  return step > 0 && bytes !== 0 ? `± ${formatBytes(Math.sqrt(Math.abs(bytes) * step))}` : "";
 }
 
 /** Two moments ask what changed, one what was there; of a whole run that has ended, the peak tells most. */

@@ -104,7 +104,7 @@ export function meters(self: number, total: number, whole: number, unit: string,
       el("span", {}, label),
       el("div", { class: "track" }, bar),
       el("span", { class: "number" }, whole > 0 ? formatPercent(amount / whole) : "–"),
-      el("span", { class: "sub number" }, formatAmount(amount, unit) + (samples ? ` · ${samples(amount)}` : "")),
+      el("span", { class: "sub number" }, [formatAmount(amount, unit), samples?.(amount)].filter(Boolean).join(" · ")),
     );
   }
   return box;

@@ -2,7 +2,9 @@ import type { CallerRow } from "../api/types";
 import { cssOf } from "../canvas/colours";
 import { safeName } from "../canvas/text";
 import { formatCount, formatPercent, formatPlace } from "../model/format";
+import { errorText, sampleStep } from "../model/memory";
 import { ancestry, followPath, functionOf, isApportioned, selfOf, widthOf } from "../model/tree";
+import { valueShown } from "../model/values";
 import { copyText, el, fill } from "../widgets/dom";
 import { toast } from "../widgets/notice";
 import { meters } from "./callers_view";
@@ -83,11 +85,13 @@ export class DetailView implements View {
       const self = exact?.self ?? (fn >= 0 ? flame.amount(sums.self[fn] as number) : 0);
       const total = exact?.total ?? (fn >= 0 ? flame.amount(sums.total[fn] as number) : 0);
       const { head } = flame.flame;
-      const samples =
-        head.samples > 0 && head.total > 0 && !head.estimated
-          ? (amount: number) => samplesText((amount / head.total) * head.samples)
-          : undefined;
-      parts.push(meters(self, total, head.total, head.unit, samples));
+      const value = valueShown(shared.profile.values, state.value);
+      const step = value?.unit === "bytes" ? sampleStep(shared.profile) : 0;
+      let beside: ((amount: number) => string) | undefined;
+      if (value?.set === "heap") beside = step > 0 ? (amount) => errorText(amount, step) : undefined;
+      else if (head.samples > 0 && head.total > 0 && !head.estimated)
+        beside = (amount) => samplesText((amount / head.total) * head.samples);
+      parts.push(meters(self, total, head.total, head.unit, beside));
     }
     if (exact?.ncalls !== undefined) parts.push(el("p", { class: "hint" }, `${formatCount(exact.ncalls)} calls`));
     parts.push(this.buttons(shared, sel, name));

@@ -4,6 +4,7 @@ import type { Connection } from "../api/live";
 import type { Profile, ValueInfo } from "../api/types";
 import { safeName } from "../canvas/text";
 import { formatAmount, formatBytes, formatClock, formatCount, formatSeconds } from "../model/format";
+import { errorText, sampleStep } from "../model/memory";
 import { groupValues, valueMeaning, valueShown, valueTitle } from "../model/values";
 import { sharedLink } from "../state/link";
 import { chooseTheme, themeChoice } from "../state/theme";
@@ -161,12 +162,12 @@ export class HeaderView implements View {
       chips.push(el("span", { class: `chip ${kind}`, title: hint }, el("b", {}, bold), words));
     const value = valueShown(profile.values, state.value);
     if (value && value.total > 0)
-      fact(formatAmount(value.total, value.unit), value.name === "time" ? "total" : safeName(valueTitle(value, profile.values)).slice(0, 40), "", valueMeaning(value));
+      fact(formatAmount(value.total, value.unit) + (value.set === "heap" && value.unit === "bytes" ? ` ${errorText(value.total, sampleStep(profile))}`.trimEnd() : ""), value.name === "time" ? "total" : safeName(valueTitle(value, profile.values)).slice(0, 40), "", valueMeaning(value));
     const samples = value?.samples || profile.counters["samples"] || 0;
     const has = (shape: string) => profile.shapes.includes(shape);
-    const step = profile.counters["heap_every_bytes"] ?? 0;
+    const step = sampleStep(profile);
     if (value?.set === "heap") {
-      if (step > 1) fact("estimated", `from one in ${formatBytes(step)}`, "", "Allocations are sampled by bytes; the sums are unbiased estimates.");
+      if (step > 0) fact("estimated", `from one in ${formatBytes(step)}`, "", "Allocations are sampled by bytes; the sums are unbiased estimates, ± is their standard error.");
     } else if (samples > 0 && has("stacks")) fact(formatCount(samples), "samples");
     if (samples > 0 && !has("stacks") && has("call-graph")) fact(formatCount(samples), "functions");
     if (profile.duration_s > 0 && (has("stacks") || has("series"))) fact(profile.duration_s < 120 ? formatSeconds(profile.duration_s) : formatClock(profile.duration_s), "long");

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import type { Profile, SeriesData } from "../../../frontend/src/api/types";
-import { beyond, hasHeap, histogram, isHeapKey, measureOf, robustSlope } from "../../../frontend/src/model/memory";
+import { beyond, errorText, hasHeap, histogram, isHeapKey, measureOf, robustSlope, sampleStep } from "../../../frontend/src/model/memory";
 import { USUAL } from "../../../frontend/src/state/url";
 
 function series(name: string, points: [number, number][]): SeriesData {
@@ -50,4 +50,12 @@ test("memory: which values a moment is a question about", () => {
   assert.ok(hasHeap(ended));
   assert.ok(isHeapKey("in_use") && isHeapKey("heap.allocated"));
   assert.ok(!isHeapKey("wall") && !isHeapKey(""));
+});
+
+test("memory: an estimate's error is that of the longest step of the run", () => {
+  const sampled = { ...ended, counters: { heap_every_bytes: 524288, heap_every_bytes_most: 2097152 } };
+  assert.equal(sampleStep(sampled), 2097152);
+  assert.equal(sampleStep({ ...ended, counters: {} }), 0);
+  assert.equal(errorText(2 ** 25, 2 ** 21), "± 8.00 MiB");
+  assert.equal(errorText(2 ** 25, 0), "");
 });
