@@ -48,6 +48,8 @@ static inline uint64_t cursor_number(struct cursor *c, size_t size)
 static inline int64_t cursor_signed(struct cursor *c, size_t size)
 {
     uint64_t value = cursor_number(c, size);
+    if (size == 0)
+        return 0;
     unsigned shift = (unsigned)(64 - 8 * size);
     return (int64_t)(value << shift) >> shift;
 }

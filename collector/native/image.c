@@ -11,7 +11,7 @@
 #include "collector/native/cfi.h"
 #include "common/base/array.h"
 
-enum { NESTED_MAX = 16, NOTE_MAX = 64 << 10 };
+enum { ENTRY_MAX = 64, NESTED_MAX = 16, NOTE_MAX = 64 << 10 };
 
 static bool source_read(const struct image_source *s, uint64_t offset, void *out, uint64_t len)
 {
@@ -36,7 +36,7 @@ static bool source_read(const struct image_source *s, uint64_t offset, void *out
 }
 
 /* A NUL stands behind the bytes. */
-static uint8_t *copy_range(const struct image_source *s, uint64_t offset, uint64_t len)
+static void *copy_range(const struct image_source *s, uint64_t offset, uint64_t len)
 {
     if (len == 0 || len > IMAGE_SECTION_MAX || offset > s->len || len > s->len - offset)
         return NULL;
@@ -76,22 +76,14 @@ static void read_sections(const struct image_source *source, const Elf64_Ehdr *h
     uint64_t bytes = (uint64_t)head->e_shnum * sizeof(Elf64_Shdr);
     if (head->e_shentsize != sizeof(Elf64_Shdr))
         return;
-    union {
-        uint8_t *bytes;
-        Elf64_Shdr *rows;
-    } table = {.bytes = copy_range(source, head->e_shoff, bytes)};
-    if (!table.bytes)
+    out->rows = copy_range(source, head->e_shoff, bytes);
+    if (!out->rows)
         return;
-    out->rows = table.rows;
     out->len = head->e_shnum;
     if (head->e_shstrndx < out->len) {
         const Elf64_Shdr *s = &out->rows[head->e_shstrndx];
-        union {
-            uint8_t *bytes;
-            char *text;
-        } names = {.bytes = copy_range(source, s->sh_offset, s->sh_size)};
-        out->names = names.text;
-        out->names_len = names.text ? s->sh_size : 0;
+        out->names = copy_range(source, s->sh_offset, s->sh_size);
+        out->names_len = out->names ? s->sh_size : 0;
     }
 }
 
@@ -179,26 +171,23 @@ static void take_symbols(struct image *image, const struct image_source *source,
         return;
     const Elf64_Shdr *strings = &t->rows[table->sh_link];
     uint8_t *rows = copy_range(source, table->sh_offset, table->sh_size);
-    union {
-        uint8_t *bytes;
-        char *text;
-    } names = {.bytes = copy_range(source, strings->sh_offset, strings->sh_size)};
+    char *names = copy_range(source, strings->sh_offset, strings->sh_size);
     uint64_t base = 0;
     for (uint32_t i = 0; i < image->texts_len; i++)
         base += image->texts[i].len;
-    if (!rows || !names.text || base + strings->sh_size > UINT32_MAX) {
+    if (!rows || !names || base + strings->sh_size > UINT32_MAX) {
         free(rows);
-        free(names.bytes);
+        free(names);
         return;
     }
     for (uint64_t at = 0; table->sh_size - at >= size; at += size) {
         Elf64_Sym symbol;
         memcpy(&symbol, rows + at, size);
         if (symbol.st_name < strings->sh_size &&
-            strcmp(names.text + symbol.st_name, "_PyRuntime") == 0 && symbol.st_shndx != SHN_UNDEF)
+            strcmp(names + symbol.st_name, "_PyRuntime") == 0 && symbol.st_shndx != SHN_UNDEF)
             image->has_python = true;
         if (!is_function(&symbol) || symbol.st_name >= strings->sh_size ||
-            names.text[symbol.st_name] == '\0' || image->symbols_len >= IMAGE_SYMBOLS_MAX)
+            names[symbol.st_name] == '\0' || image->symbols_len >= IMAGE_SYMBOLS_MAX)
             continue;
         if (!array_reserve(&image->symbols, &image->symbols_cap, image->symbols_len + 1))
             break;
@@ -207,7 +196,7 @@ static void take_symbols(struct image *image, const struct image_source *source,
             (uint32_t)base + symbol.st_name};
     }
     free(rows);
-    image->texts[image->texts_len++] = (struct image_text){names.text, strings->sh_size};
+    image->texts[image->texts_len++] = (struct image_text){names, strings->sh_size};
 }
 
 static const char *symbol_name(const struct image *image, const struct image_symbol *symbol)
@@ -313,6 +302,7 @@ enum status image_open(struct image **out, const struct image_source *source)
         image_close(image);
         return STATUS_INVALID;
     }
+    image->entry = head.e_entry;
     struct sections sections;
     read_sections(source, &head, &sections);
     take_sections(image, source, &sections);
@@ -348,6 +338,11 @@ void image_close(struct image *image)
     for (uint32_t i = 0; i < image->texts_len; i++)
         free(image->texts[i].data);
     free(image);
+}
+
+bool image_is_entry(const struct image *image, uint64_t address)
+{
+    return image->entry != 0 && address >= image->entry && address - image->entry < ENTRY_MAX;
 }
 
 bool image_address(const struct image *image, uint64_t offset, uint64_t *address)

@@ -28,6 +28,7 @@ struct image_bytes {
 };
 
 struct image {
+    uint64_t entry; /* where a program begins; 0 = none */
     uint32_t segments_len;
     struct image_segment {
         uint64_t offset, address, size;
@@ -67,6 +68,10 @@ void image_add_symbols(struct image *image, const struct image_source *source);
 
 /* File offset -> address; false when no executable segment holds it. */
 bool image_address(const struct image *image, uint64_t offset, uint64_t *address);
+
+/* Whether `address` is in the few instructions at which a program begins, which nobody called. The
+ * dynamic linker's have no call frame information. */
+bool image_is_entry(const struct image *image, uint64_t address);
 
 /* The function at `address`; NULL when no symbol covers it. `function` is where call frame
  * information says that it begins (0 = unknown): a symbol without a size counts when it lies

@@ -38,55 +38,71 @@ static void put_pythons(struct merged *out, size_t from, size_t to)
         put(out, (uint32_t)i | MERGE_PYTHON);
 }
 
-/* No further run was found where it should be. What is sure stays: all up to the last run, or, of
- * the first, what lies inside the innermost loop, whichever it is. */
-static void settle(struct merged *out, size_t settled, size_t leaf, size_t run)
+struct merging {
+    const struct merge_run *runs;
+    size_t runs_len;
+    size_t run, python; /* the next of each */
+    size_t settled;     /* items whose place is sure */
+    size_t leaf;        /* items before the innermost loop */
+    size_t strangers;   /* loops that are none of the runs */
+    struct merged *out;
+};
+
+enum step { STEP_ON, STEP_OTHER_GREENLET, STEP_LOST };
+
+static enum step take_native(struct merging *m, const struct merge_native *n, uint32_t number)
 {
-    size_t sure = run > 0 ? settled : leaf;
-    if (out->len > sure)
-        out->len = sure;
+    bool is_left = m->run < m->runs_len;
+    bool is_run = is_left && runs_here(n, &m->runs[m->run]);
+    if (is_run) {
+        put_pythons(m->out, m->python, m->runs[m->run].end);
+        m->python = m->runs[m->run++].end;
+    } else if (n->is_eval && m->runs_len > 0) {
+        if (!is_left)
+            return STEP_OTHER_GREENLET;
+        if (m->leaf == SIZE_MAX)
+            m->leaf = m->out->len;
+        /* The innermost loop may not have entered its frame yet, or have left it already. */
+        if (m->runs[m->run].entry == 0 && (m->run > 0 || m->strangers++ > 0))
+            return STEP_LOST;
+    }
+    put(m->out, number);
+    if (is_run)
+        m->settled = m->out->len;
+    return STEP_ON;
+}
+
+/* A run was not found. What is sure stays: all up to the last run, or, of the first, what lies
+ * inside the innermost loop, whichever it is. */
+static void settle(struct merging *m)
+{
+    size_t sure = m->run > 0 ? m->settled : m->leaf;
+    if (m->out->len > sure)
+        m->out->len = sure;
 }
 
 void merge_stacks(const struct merge_native *natives, size_t natives_len, bool is_whole,
                   const struct merge_run *runs, size_t runs_len, size_t pythons_len,
                   struct merged *out)
 {
-    size_t run = 0;
-    size_t python = 0;
-    size_t settled = 0;
-    size_t leaf = SIZE_MAX; /* items before the innermost loop */
-    size_t strangers = 0;   /* loops that are none of the runs */
-    bool is_lost = false;
+    struct merging m = {.runs = runs, .runs_len = runs_len, .leaf = SIZE_MAX, .out = out};
+    enum step step = STEP_ON;
     *out = (struct merged){.items = out->items};
-    for (size_t i = 0; i < natives_len && !is_lost; i++) {
-        const struct merge_native *n = &natives[i];
-        bool is_run = run < runs_len && runs_here(n, &runs[run]);
-        if (is_run) {
-            put_pythons(out, python, runs[run].end);
-            python = runs[run++].end;
-        } else if (n->is_eval && runs_len > 0) {
-            if (run == runs_len) { /* another greenlet's: not what called this stack */
-                out->len = settled;
-                return;
-            }
-            leaf = leaf == SIZE_MAX ? out->len : leaf;
-            /* The innermost loop may not have entered its frame yet, or have left it already. */
-            is_lost = runs[run].entry == 0 && (run > 0 || strangers++ > 0);
-        }
-        if (!is_lost)
-            put(out, (uint32_t)i);
-        if (is_run)
-            settled = out->len;
+    for (size_t i = 0; i < natives_len && step == STEP_ON; i++)
+        step = take_native(&m, &natives[i], (uint32_t)i);
+    if (step == STEP_OTHER_GREENLET) { /* not what called this stack */
+        out->len = m.settled;
+        return;
     }
-    if (run < runs_len) {
-        out->is_partial = is_lost || is_whole;
-        if (out->is_partial || (runs[run].entry == 0 && strangers > 0))
-            settle(out, settled, leaf, run);
-        put(out, MERGE_CUT);
-        put_pythons(out, python, pythons_len);
-    } else {
-        put_pythons(out, python, pythons_len);
+    if (m.run == runs_len) {
+        put_pythons(out, m.python, pythons_len);
         if (!is_whole && runs_len == 0)
             put(out, MERGE_CUT);
+        return;
     }
+    out->is_partial = step == STEP_LOST || is_whole;
+    if (out->is_partial || (runs[m.run].entry == 0 && m.strangers > 0))
+        settle(&m);
+    put(out, MERGE_CUT);
+    put_pythons(out, m.python, pythons_len);
 }

@@ -143,6 +143,7 @@ void namer_look(struct namer *n, struct space *space, uint64_t pc, struct native
     uint64_t function = cfi_function(image, address);
     const char *symbol = image_symbol(image, address, function, &begin);
     out->is_interpreter = m->is_interpreter;
+    out->is_start = !symbol && image_is_entry(image, address);
     if (symbol) {
         out->is_eval = is_eval_name(symbol);
         out->is_start = is_start_name(symbol);

@@ -146,19 +146,18 @@ static void note(struct native_frame *f, const struct registers *r, uint64_t pc)
 static const struct cfi_row *find_row(struct walk *w, struct space *space, uint64_t pc)
 {
     const struct code_range *range = space_find(space, pc);
-    uint64_t address;
+    uint64_t address = 0;
     if (!range || range->module == SPACE_NO_MODULE) {
         w->end = UNWIND_NO_CODE;
         return NULL;
     }
     struct image *image = space_image(space, range->module);
     w->image = image;
-    const struct cfi_row *row =
-        image && image_address(image, pc - range->begin + range->offset, &address)
-            ? cfi_find(image, address)
-            : NULL;
+    const struct cfi_row *row = NULL;
+    if (image && image_address(image, pc - range->begin + range->offset, &address))
+        row = cfi_find(image, address);
     if (!row)
-        w->end = UNWIND_NO_RULE;
+        w->end = image && image_is_entry(image, address) ? UNWIND_WHOLE : UNWIND_NO_RULE;
     return row;
 }
 
