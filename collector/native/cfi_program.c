@@ -72,7 +72,7 @@ struct common {
 
 static bool read_shell(const struct image_bytes *frames, size_t at, struct shell *out)
 {
-    if (at > frames->len)
+    if (!frames->data || at > frames->len)
         return false;
     struct cursor c = cursor_over(frames->data + at, frames->len - at);
     uint64_t len = cursor_number(&c, 4);
