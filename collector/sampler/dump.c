@@ -1,3 +1,4 @@
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -120,6 +121,29 @@ static void sample_once(struct dump *d)
     }
 }
 
+/* The files behind native frames, with what tells their builds apart. */
+static void write_modules(const struct dump *d, struct json_out *j)
+{
+    const struct space *space = &d->process->native.space;
+    json_out_key(j, "modules");
+    json_out_array(j);
+    for (size_t i = 0; i < space->modules_len; i++) {
+        const struct module *m = &space->modules[i];
+        char id[2 * IMAGE_BUILD_ID_MAX + 1] = "";
+        if (!m->image)
+            continue;
+        for (uint32_t k = 0; k < m->image->build_id_len; k++)
+            snprintf(id + (size_t)2 * k, 3, "%02x", m->image->build_id[k]);
+        json_out_object(j);
+        json_out_key(j, "path");
+        json_out_text(j, m->path);
+        json_out_key(j, "build_id");
+        json_out_text(j, id);
+        json_out_end(j);
+    }
+    json_out_end(j);
+}
+
 static void write_dump(struct dump *d, pid_t pid, const char *runtime, bool json, struct buf *out)
 {
     char command[TARGET_COMMAND_MAX];
@@ -154,6 +178,8 @@ static void write_dump(struct dump *d, pid_t pid, const char *runtime, bool json
     }
     if (json) {
         json_out_end(&j);
+        if (d->sampling.native)
+            write_modules(d, &j);
         json_out_end(&j);
         buf_put_byte(out, '\n');
     }
