@@ -2,6 +2,9 @@
  * the collector has it run. */
 #include <dlfcn.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "collector/agent/agent.h"
 
@@ -39,9 +42,14 @@ static int with_gil(int (*what)(const char *path), const char *path)
 
 static int attach(const char *path)
 {
-    if (agent_mode != RING_OFF && !agent_is_collector_gone())
-        return ATTACH_TAKEN;
-    agent_mode = RING_OFF;
+    if (agent_mode != RING_OFF) {
+        if (!agent_is_collector_gone())
+            return ATTACH_TAKEN;
+        /* Killed, and its rings are not full yet: threads without the GIL finish what they do. */
+        agent_mode = RING_OFF;
+        const struct timespec moment = {.tv_nsec = 50000000};
+        syscall(SYS_nanosleep, &moment, NULL);
+    }
     agent_python_unhook();
     if (!agent_python.is_python)
         agent_python_init();

@@ -186,6 +186,21 @@ class AttachMemory(unittest.TestCase):
                     self.assertGreater(counts["heap_events"], least, mode)
                     self.assertGreaterEqual(counts["threads"], 4)
 
+    def test_a_collector_that_was_killed_is_no_hindrance_to_the_next(self):
+        label, python = list(pythons().items())[-1]
+        with scratch() as folder:
+            go = folder / "go"
+            with Program(folder, python, KNOWN, go) as program:
+                for mode in ("exact", "sampled"):
+                    attach = self.attached(folder, program, mode, how(label), folder / "killed.heliograph")
+                    attach.kill()
+                    attach.communicate()
+                    go.write_text("")
+                    self.assertEqual(program.line(), "done")
+                lines = self.by_line(self.follow(folder, program, go, "exact", how(label)))
+                self.assertEqual(lines[line_number("bytearray(10000)"), 0], [300 * sys.getsizeof(bytearray(10000)), 600])
+                self.assertIsNone(program.process.poll())
+
     def test_a_program_that_sleeps_is_waited_for_and_left_alone(self):
         label, python = list(pythons().items())[-1]
         with scratch() as folder, Program(folder, python, "import time\nprint('up', flush=True)\ntime.sleep(600)\n") as program:
