@@ -400,3 +400,48 @@ Test(agent, distances_between_samples_are_exponential)
     cr_assert_float_eq(below_tenth / (double)DRAWS, 1 - exp(-0.1), 0.003);
     cr_assert_float_eq(above / (double)DRAWS, exp(-1), 0.004);
 }
+
+/* As the hooks do it: 300 programs with the same allocations, each with other luck. Their estimates
+ * scatter around the truth, and as widely as docs/memory.md says. */
+Test(agent, estimates_of_many_runs_scatter_around_the_truth_as_widely_as_promised)
+{
+    enum { RUNS = 300, BLOCKS = 20000, EVERY = 50000 };
+    static const int64_t sizes[] = {24, 56, 480, 512, 3000, 70000};
+    double bytes = 0;
+    double variance = 0;
+    for (int i = 0; i < BLOCKS; i++) {
+        double size = (double)sizes[i % 6];
+        double chance = -expm1(-size / EVERY);
+        bytes += size;
+        variance += size * size * (1 - chance) / chance;
+    }
+    control.mode = RING_SAMPLED;
+    atomic_store(&control.every_bytes, EVERY);
+    t->is_alive = 1;
+    t->every = EVERY;
+    double sum = 0;
+    double squares = 0;
+    double counts = 0;
+    for (uint64_t run = 0; run < RUNS; run++) {
+        double estimate = 0;
+        t->random = (run + 1) * UINT64_C(0x9e3779b97f4a7c15);
+        agent_draw(t);
+        for (int i = 0; i < BLOCKS; i++) {
+            agent_countdown -= sizes[i % 6];
+            if (agent_countdown >= 0)
+                continue;
+            double weight = 1 / -expm1(-(double)sizes[i % 6] / EVERY);
+            estimate += weight * (double)sizes[i % 6];
+            counts += weight;
+            agent_draw(t);
+        }
+        sum += estimate - bytes;
+        squares += (estimate - bytes) * (estimate - bytes);
+    }
+    cr_assert_float_eq(sum / RUNS, 0, 5 * sqrt(variance / RUNS), "%g of %g", sum / RUNS, bytes);
+    cr_assert_float_eq(squares / RUNS, variance, 0.4 * variance, "%g, not %g", squares / RUNS,
+                       variance);
+    /* The count's variance is mostly that of the smallest blocks: 1/p a block at p = 24/50000. */
+    double count_error = sqrt(RUNS * (double)BLOCKS / 6 * (EVERY / 24.0 + EVERY / 56.0 + 400));
+    cr_assert_float_eq(counts, (double)RUNS * BLOCKS, 5 * count_error, "%g", counts);
+}
