@@ -468,7 +468,9 @@ static void hook_now(void)
 void agent_python_hook(bool is_running)
 {
     const char *name = NULL;
-    small_limit = PYMALLOC_SMALL;
+    /* mimalloc, which free-threaded builds always have, takes nothing from malloc: all is counted
+     * here. */
+    small_limit = agent_python.layout.is_free_threaded ? SIZE_MAX : PYMALLOC_SMALL;
     if (!is_allocator_chosen(&name)) {
         hook_now();
         return;
@@ -477,6 +479,8 @@ void agent_python_hook(bool is_running)
         small_limit = 0; /* sampled mode: all of it comes by the libc hooks */
     else if (strcmp(name, "debug") == 0 || strcmp(name, "pymalloc_debug") == 0)
         small_limit = PYMALLOC_SMALL - DEBUG_EXTRA;
+    else if (strncmp(name, "mimalloc", strlen("mimalloc")) == 0)
+        small_limit = SIZE_MAX;
     if (is_running) {
         hook_now();
         return;

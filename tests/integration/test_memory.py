@@ -3,6 +3,7 @@ the stream's rows compared with what the programs are known to have done, on eve
 
 import collections
 import json
+import math
 import os
 import pathlib
 import re
@@ -375,6 +376,19 @@ class Sampled(unittest.TestCase):
                 for name, (size, _) in self.TRUTH.items():
                     # The variance of an estimate is at most bytes times the distance of samples.
                     self.assertLess(abs(error[name]), 5 * (3 * size * self.EVERY) ** 0.5, name)
+
+    def test_blocks_of_all_sizes_are_sampled_from_every_allocator(self):
+        python = next((path for label, path in PYTHONS.items() if label.startswith("3.13")), ONE)
+        for name in ("pymalloc", "malloc", "debug") + (("mimalloc",) if python != ONE else ()):
+            with self.subTest(name):
+                result = run(python, "known.py", mode="sampled", options=("--every", "10000"), PYTHONMALLOC=name)
+                for line, (_, size, count) in expected_lines("known.py").items():
+                    if size / count < 4096 or "mmap:" in (PROGRAMS / "known.py").read_text().splitlines()[line - 1]:
+                        continue
+                    made = by_line(result, "known.py")[line]["allocated"]
+                    chance = 1 - math.exp(-size / count / 10000)
+                    self.assertLess(abs(made - size), 6 * (size / count) * (count * (1 - chance) / chance) ** 0.5 + 400000,
+                                    f"line {line}: {made} of {size}")
 
     def test_what_is_sampled_is_also_seen_to_go(self):
         result = run(ONE, "churn.py", mode="sampled", options=("--every", "4096"))
