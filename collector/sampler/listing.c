@@ -85,7 +85,7 @@ static bool list_threads(struct sampled_process *p, const struct memory_reader *
         pid_t tid = read_tid(p, reader, tstate, &id);
         struct sampled_thread *t = take_known(p, 0, tstate, id);
         if (!t)
-            t = make_thread(p, tstate, tid, id);
+            t = make_thread(p, tstate, tid > 0 ? process_outer_tid(p->pid, tid) : 0, id);
         if (!t || !array_reserve(&out->threads, &out->cap, out->len + 1)) {
             if (t) {
                 thread_deinit(t);

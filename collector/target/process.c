@@ -177,3 +177,55 @@ bool process_children(pid_t pid, process_visit_fn visit, void *ctx)
         return children_by_search(pid, visit, ctx);
     return is_alive;
 }
+
+/* The last number of "NSpid:" in a status file: the id in the innermost namespace, proc(5). Kernels
+ * before 4.1 have none. */
+static pid_t innermost_id(pid_t pid, const char *name, pid_t otherwise)
+{
+    static const char key[] = "\nNSpid:";
+    struct buf file;
+    buf_init(&file, PROC_FILE_MAX);
+    pid_t id = otherwise;
+    const char *at =
+        process_read_file(pid, name, &file) ? strstr((const char *)file.data, key) : NULL;
+    if (at) {
+        const char *end = at + sizeof(key) - 1;
+        end += strcspn(end, "\n");
+        while (end > at && end[-1] >= '0' && end[-1] <= '9')
+            end--;
+        long number = strtol(end, NULL, 10);
+        if (number > 0 && number <= INT32_MAX)
+            id = (pid_t)number;
+    }
+    buf_deinit(&file);
+    return id;
+}
+
+pid_t process_inner_pid(pid_t pid)
+{
+    return innermost_id(pid, "status", pid);
+}
+
+struct tid_search {
+    pid_t pid, inner, outer;
+};
+
+static void compare_tid(void *ctx, pid_t id)
+{
+    struct tid_search *s = ctx;
+    char name[48];
+    if (s->outer != 0)
+        return;
+    snprintf(name, sizeof(name), "task/%d/status", (int)id);
+    if (innermost_id(s->pid, name, 0) == s->inner)
+        s->outer = id;
+}
+
+pid_t process_outer_tid(pid_t pid, pid_t tid)
+{
+    if (process_inner_pid(pid) == pid)
+        return tid;
+    struct tid_search s = {.pid = pid, .inner = tid};
+    process_threads(pid, compare_tid, &s);
+    return s.outer;
+}

@@ -30,5 +30,12 @@ void process_command(pid_t pid, char *out, size_t size);
 typedef void (*process_visit_fn)(void *ctx, pid_t id);
 bool process_threads(pid_t pid, process_visit_fn visit, void *ctx);
 
+/* A process in a pid namespace of its own (a container) knows itself and its threads by other
+ * numbers than we do. The number that `pid` has for itself; `pid` when that is the same. */
+pid_t process_inner_pid(pid_t pid);
+
+/* Our number of the thread of `pid` that calls itself `tid`; 0 when there is none. */
+pid_t process_outer_tid(pid_t pid, pid_t tid);
+
 /* Calls `visit` for each child of each thread. */
 bool process_children(pid_t pid, process_visit_fn visit, void *ctx);

@@ -247,7 +247,7 @@ static enum check check_layout(pid_t pid, const struct memory_reader *reader,
     if (back != interp)
         return CHECK_WRONG;
     if (layout->tstate_native_thread_id == PYTHON_NO_FIELD)
-        python->pthread_tid = find_tid_offset(layout, reader, tstate, pid);
+        python->pthread_tid = find_tid_offset(layout, reader, tstate, process_inner_pid(pid));
     return CHECK_OK;
 }
 

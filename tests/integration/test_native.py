@@ -170,6 +170,20 @@ class Others(unittest.TestCase):
                 self.assertGreater(called_back, 0, said)
                 self.assertLess(counters["native_unplaced"], 0.02 * counters["native_whole"] + 2, said)
 
+    def test_threads_in_a_pid_namespace_of_their_own_are_found(self):
+        alone = ["unshare", "--pid", "--fork", "--mount-proc"]
+        if subprocess.run([*alone, "true"], capture_output=True).returncode:
+            print("SKIP: no namespaces may be made here: a container is not tested", flush=True)
+            self.skipTest("no namespaces")
+        for label, python in support.pythons().items():
+            with self.subTest(python=label):
+                lines, _, said = watch(*alone, python, PROGRAMS / "callback.py", SECONDS)
+                native = sum(line.samples for line in lines if "think" in short_names(line)
+                             and any("qsort" in f for f in short_names(line)))
+                cpu = sum(line.cpu for line in lines)
+                self.assertGreater(native, 3, said)
+                self.assertGreater(cpu, 0, said)
+
     def numpy_pythons(self):
         found = [(label, python) for label, python in support.pythons().items()
                  if subprocess.run([python, "-c", "import numpy"], capture_output=True).returncode == 0]
