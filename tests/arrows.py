@@ -37,11 +37,12 @@ ALLOWED = {
     "backend/formats": MODEL | {"backend/assets", "backend/formats"},
     "backend/store": MODEL | {"backend/store"},
     "backend/ingest": MODEL | {"backend/store", "backend/ingest"},
+    "backend/push": MODEL | {"backend/store", "backend/push"},
     "backend/query": MODEL | {"backend/store", "backend/query"},
     "backend/saved": MODEL | {"backend/formats", "backend/query", "backend/saved"},
     "backend/http": BASE | {"backend/assets", "backend/http"},
     "backend/api": MODEL
-    | {"backend/store", "backend/ingest", "backend/query", "backend/assets", "backend/http", "backend/formats", "backend/api"},
+    | {"backend/store", "backend/ingest", "backend/query", "backend/assets", "backend/http", "backend/formats", "backend/push", "backend/api"},
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.M)
 

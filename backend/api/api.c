@@ -43,6 +43,13 @@ static const struct http_route routes[] = {
     {"GET", "/api/v1/diff/flame", HTTP_READ, HTTP_NO_BODY, api_diff_flame, NULL},
     {"WS", "/api/v1/live/{}", HTTP_PROFILE, HTTP_NO_BODY, NULL, &api_live_socket},
     {"WS", "/api/v1/collect", HTTP_COLLECT, HTTP_NO_BODY, NULL, &api_collect_socket},
+    /* Where Pyroscope's SDKs and OpenTelemetry's exporters send to. */
+    {"POST", "/ingest", HTTP_SEND, HTTP_ANY_BODY, api_ingest, NULL},
+    {"POST", "/push.v1.PusherService/Push", HTTP_SEND, HTTP_PROTOBUF_BODY, api_push, NULL},
+    {"POST", "/v1development/profiles", HTTP_SEND, HTTP_PROTOBUF_BODY, api_otlp, NULL},
+    {"GET", "/debug/pprof/", HTTP_READ, HTTP_NO_BODY, api_pprof_index, NULL},
+    {"GET", "/debug/pprof/profile", HTTP_READ, HTTP_NO_BODY, api_pprof_profile, NULL},
+    {"GET", "/debug/pprof/heap", HTTP_READ, HTTP_NO_BODY, api_pprof_heap, NULL},
     {"POST", "/api/v1/session", HTTP_PUBLIC, HTTP_JSON_BODY, api_session, NULL},
     {"GET", "/healthz", HTTP_PUBLIC, HTTP_NO_BODY, api_health, NULL},
     {"GET", "/readyz", HTTP_PUBLIC, HTTP_NO_BODY, api_ready, NULL},
@@ -137,8 +144,11 @@ enum status api_server_start(struct api_server **out, const struct api_options *
     enum status st = new_server(&s, options, err);
     if (st != STATUS_OK)
         return st;
-    st = serve(s, options, err);
+    st = push_new(&s->push, s->library, err);
+    if (st == STATUS_OK)
+        st = serve(s, options, err);
     if (st != STATUS_OK) {
+        push_free(s->push);
         free_server(s);
         return st;
     }
@@ -169,5 +179,6 @@ void api_server_stop(struct api_server *s)
     library_wake_all(s->library);
     http_server_stop(s->http);
     ingest_free(atomic_load(&s->ingest));
+    push_free(s->push);
     free_server(s);
 }

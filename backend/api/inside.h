@@ -9,9 +9,11 @@
 #include "backend/http/server.h"
 #include "backend/ingest/ingest.h"
 #include "backend/model/redact.h"
+#include "backend/push/push.h"
 #include "backend/query/ask.h"
 #include "backend/query/cache.h"
 #include "backend/query/filter.h"
+#include "common/base/ident.h"
 #include "common/base/json_out.h"
 
 enum { API_CACHES = 64 };
@@ -32,6 +34,7 @@ struct api_server {
     struct library *library;
     struct http_server *http;
     _Atomic(struct ingest *) ingest;
+    struct push *push;
     char url[128];
     char *token, *version, *build;
     uint64_t max_raw, cache_bytes;
@@ -40,7 +43,7 @@ struct api_server {
     struct api_cache caches[API_CACHES];
     uint64_t clock;
     atomic_uint_fast64_t uploads, uploads_refused, questions;
-    atomic_uint viewers;
+    atomic_uint viewers, pulls;
 };
 
 /* ---- caches.c ---- */
@@ -112,6 +115,16 @@ void api_share_page(struct http_request *r, void *ctx);
 void api_token_add(struct http_request *r, void *ctx);
 void api_token_list(struct http_request *r, void *ctx);
 void api_token_revoke(struct http_request *r, void *ctx);
+
+/* pushes.c */
+void api_ingest(struct http_request *r, void *ctx);
+void api_push(struct http_request *r, void *ctx);
+void api_otlp(struct http_request *r, void *ctx);
+
+/* pprof_pull.c */
+void api_pprof_index(struct http_request *r, void *ctx);
+void api_pprof_profile(struct http_request *r, void *ctx);
+void api_pprof_heap(struct http_request *r, void *ctx);
 
 void api_page(struct http_request *r, void *ctx);
 void api_asset(struct http_request *r, void *ctx);

@@ -281,7 +281,8 @@ static bool has_wrong_type(struct view *v)
         return !is_type(v->type, "application/octet-stream") &&
                !is_type(v->type, "multipart/form-data");
     case HTTP_PROTOBUF_BODY:
-        return !is_type(v->type, "application/x-protobuf");
+        return !is_type(v->type, "application/x-protobuf") &&
+               !is_type(v->type, "application/proto");
     case HTTP_ANY_BODY:
         return false;
     }

@@ -44,7 +44,7 @@ enum http_body {
     HTTP_NO_BODY,
     HTTP_JSON_BODY,     /* application/json, at most 1 MiB, no deeper than HTTP_JSON_DEPTH */
     HTTP_UPLOAD_BODY,   /* application/octet-stream or multipart/form-data, at most max_upload */
-    HTTP_PROTOBUF_BODY, /* application/x-protobuf, as much */
+    HTTP_PROTOBUF_BODY, /* application/x-protobuf or /proto, as much */
     HTTP_ANY_BODY,      /* of any type, as much */
 };
 
