@@ -11,6 +11,13 @@
 #include "backend/formats/pyroscope.h"
 #include "backend/formats/unpack.h"
 
+/* A piece is of seconds: it needs no such room as a file has. */
+static uint64_t max_raw(const struct api_server *s)
+{
+    static const uint64_t most = 64 << 20;
+    return s->max_raw < most ? s->max_raw : most;
+}
+
 /* A piece that is no profile was understood as a request, but not as content. */
 static void fail_push(struct http_request *r, enum status st, const struct error *err)
 {
@@ -36,7 +43,7 @@ static enum status read_packed(struct api_server *s, struct http_request *r, str
         return STATUS_OK;
     if (strcasecmp(encoding, "gzip") != 0 && strcasecmp(encoding, "zstd") != 0)
         return error_set(err, STATUS_UNSUPPORTED, "Content-Encoding is gzip, zstd or none");
-    st = unpack(out, data, len, s->max_raw, err);
+    st = unpack(out, data, len, max_raw(s), err);
     if (st == STATUS_OK && out->is_cut) {
         *err = out->why;
         unpack_deinit(out);
@@ -57,7 +64,7 @@ static enum status push_pyroscope(struct api_server *s, struct http_request *r,
                                   const struct pyroscope_labels *labels, const uint8_t *data,
                                   size_t len, uint64_t begin_unix_ns, struct error *err)
 {
-    struct format_options options = {.max_raw_bytes = s->max_raw};
+    struct format_options options = {.max_raw_bytes = max_raw(s)};
     struct push_label copies[PYROSCOPE_MAX_LABELS];
     struct profile *profile;
     char id[24];
