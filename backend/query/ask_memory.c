@@ -36,19 +36,24 @@ static enum status sort_param(const struct ask *a, struct memory_options *o, str
     }
     return error_set(err, STATUS_INVALID,
                      "sort: \"%.40s\" is none of in_use, allocated, freed, leaked, peak, "
-                     "temporary, base, grown",
+                     "temporary, short, base, grown",
                      text);
 }
 
 static enum status memory_params(const struct ask *a, struct memory_options *o, struct error *err)
 {
     double base = -1;
+    double within = 0;
     uint64_t limit = 0;
     enum status st = ask_f64("base", a->param(a->ctx, "base"), &base, err);
     if (st == STATUS_OK && base >= 0) {
         o->has_base = true;
         o->base_ns = base >= 1e10 ? UINT64_MAX : (uint64_t)llround(base * 1e9);
     }
+    if (st == STATUS_OK)
+        st = ask_f64("short", a->param(a->ctx, "short"), &within, err);
+    if (st == STATUS_OK && within > 0)
+        o->short_ns = within >= 1e9 ? UINT64_MAX : (uint64_t)llround(within * 1e9);
     if (st == STATUS_OK)
         st = by_param(a, &o->by, err);
     if (st == STATUS_OK)

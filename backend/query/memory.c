@@ -14,7 +14,8 @@ const char *memory_measure_name(enum memory_measure m)
         [MEMORY_IN_USE] = "in_use", [MEMORY_ALLOCATED] = "allocated",
         [MEMORY_FREED] = "freed",   [MEMORY_LEAKED] = "leaked",
         [MEMORY_PEAK] = "peak",     [MEMORY_TEMPORARY] = "temporary",
-        [MEMORY_BASE] = "base",     [MEMORY_GROWN] = "grown",
+        [MEMORY_SHORT] = "short",   [MEMORY_BASE] = "base",
+        [MEMORY_GROWN] = "grown",
     };
     return m < MEMORY_MEASURES ? names[m] : NULL;
 }
@@ -39,10 +40,12 @@ double memory_standard_error(struct memory_amount a, uint64_t every_bytes)
 
 /* ---- sums ---- */
 
+enum { TICK_NS = 100 * 1000 * 1000 }; /* the collector tells what changed so often */
+
 struct sums {
     const struct sample_set *set;
     struct heap_columns columns;
-    uint64_t from, to, peak, base;
+    uint64_t from, to, peak, base, short_ns;
     bool has_base;
 };
 
@@ -75,6 +78,10 @@ static void add_row(struct memory_amount *of, const struct sums *s, size_t row)
         return;
     add(&of[MEMORY_ALLOCATED], got, gots);
     add(&of[MEMORY_FREED], gone, gones);
+    /* Births are told as the ends of their ticks: those of this very tick lie ahead. */
+    int64_t born = heap_value_at(set, c->born, row);
+    if (born >= (int64_t)t || t - (uint64_t)born < s->short_ns)
+        add(&of[MEMORY_SHORT], gone, gones);
     if (c->has_temporary)
         add(&of[MEMORY_TEMPORARY], heap_value_at(set, c->temporary, row),
             heap_value_at(set, c->temporaries, row));
@@ -245,6 +252,7 @@ static struct sums make_sums(const struct profile *p, uint32_t set, const struct
         .from = f->has_from ? f->from_ns : 0,
         .to = f->has_to ? f->to_ns : UINT64_MAX,
         .has_base = o->has_base,
+        .short_ns = o->short_ns ? o->short_ns : TICK_NS,
         .base = o->base_ns < UINT64_MAX ? o->base_ns + 1 : o->base_ns,
     };
 }

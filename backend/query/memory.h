@@ -18,7 +18,9 @@ enum memory_measure {
     MEMORY_FREED,     /* in the window, by where it had been allocated */
     MEMORY_LEAKED,    /* allocated in the window, alive at its end */
     MEMORY_PEAK,      /* alive when most was in the window */
-    MEMORY_TEMPORARY, /* freed before one other allocation came in between; exact mode only */
+    MEMORY_TEMPORARY, /* freed before more than one other allocation came in between; exact mode
+                         only */
+    MEMORY_SHORT,     /* freed in the window within memory_options.short_ns of its allocation */
     MEMORY_BASE,      /* alive at the moment to compare with */
     MEMORY_GROWN,     /* MEMORY_IN_USE less MEMORY_BASE */
     MEMORY_MEASURES
@@ -43,7 +45,8 @@ struct memory_options {
     enum memory_measure sort; /* by bytes, largest first; MEMORY_GROWN by size of the change */
     size_t limit;             /* 0 = all */
     bool has_base;
-    uint64_t base_ns; /* a moment: what happened up to then, then included */
+    uint64_t base_ns;  /* a moment: what happened up to then, then included */
+    uint64_t short_ns; /* for MEMORY_SHORT, known to a tick of 100 ms; 0 = one tick */
 };
 
 struct memory {

@@ -76,6 +76,12 @@ class Memory(unittest.TestCase):
         for key in ("in_use", "base", "grown"):
             self.assertEqual(sum(answer["columns"][key]), answer["totals"][key])
 
+    def test_short_lived_is_what_went_within_a_time(self):
+        self.assertEqual(self.ask("memory?short=0.2")["totals"]["short"], 0)
+        answer = self.ask("memory?short=0.3&sort=short&by=function", self.sampled)
+        self.assertEqual(answer["columns"]["name"][0], "work")
+        self.assertEqual(answer["totals"]["short"], 119 * 500 * KB)
+
     def test_domains_and_limits(self):
         answer = self.ask("memory?domain=object,malloc&limit=1")
         self.assertEqual((answer["places"], len(answer["columns"]["id"])), (2, 1))
@@ -109,7 +115,7 @@ class Memory(unittest.TestCase):
             self.assertFalse(set(required) - set(self.ask(question)), question)
 
     def test_nonsense_is_refused(self):
-        for question in ("memory?by=moon", "memory?sort=moon", "memory?domain=moon", "memory?base=x", "memory?limit=-1", "leaks?by=x"):
+        for question in ("memory?by=moon", "memory?sort=moon", "memory?domain=moon", "memory?base=x", "memory?limit=-1", "memory?short=x", "leaks?by=x"):
             self.assertEqual(self.ask(question, status=400)["error"]["code"], "invalid", question)
         plain = self.server.upload(b"main;work 1\n", "plain").json()["id"]
         for question in ("memory", "leaks"):

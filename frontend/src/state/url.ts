@@ -17,7 +17,7 @@ export type ViewName = (typeof VIEWS)[number];
 export type ThemeChoice = "system" | "light" | "dark";
 
 /** What a place is ranked by in the memory view; "" = what fits the question. */
-export const MEASURES = ["in_use", "leaked", "allocated", "freed", "peak", "temporary", "grown"] as const;
+export const MEASURES = ["in_use", "leaked", "allocated", "freed", "peak", "temporary", "short", "grown"] as const;
 export type Measure = (typeof MEASURES)[number] | "";
 
 export interface ViewState {

@@ -16,7 +16,8 @@ const TITLES: Record<Shown, [label: string, meaning: string]> = {
   allocated: ["Allocated", "Everything allocated in the window, freed again or not"],
   freed: ["Freed", "Freed in the window, by where it had been allocated"],
   peak: ["At the peak", "Alive at the moment of the window when most was"],
-  temporary: ["Temporary", "Freed before one other allocation came in between"],
+  temporary: ["Temporary", "Freed before more than one other allocation came in between"],
+  short: ["Short-lived", "Freed within 100 ms of its allocation, known to a tick of 100 ms"],
   grown: ["Change", "Alive at B less alive at A"],
 };
 const DOMAINS: [key: string, label: string, meaning: string][] = [
@@ -30,7 +31,7 @@ const NAME_MOST = 120;
 /** Who has the memory: ranked by place, for a window, a moment or between two moments. */
 export class MemoryPlaces {
   readonly element = el("section", { class: "memory-places", "aria-label": "Who has the memory", hidden: true });
-  private readonly title = el("h2", {});
+  private readonly title = el("h2", { "aria-live": "polite" });
   private readonly moments = el("div", { class: "links" });
   private readonly measures: Segments<Shown>;
   private readonly by: Segments<ViewState["by"]>;
@@ -115,13 +116,13 @@ export class MemoryPlaces {
       at !== null ? button("Leave the moment", "Esc", () => this.actions.change({ at: null })) : null,
     );
     if (hadFocus) [...this.moments.querySelectorAll("button")].find((b) => b.textContent === focused)?.focus();
-    const value = profile.values.find((v) => v.set === "heap" && v.name === (measure === "grown" ? "leaked" : measure));
+    const value = profile.values.find((v) => v.set === "heap" && v.name === (measure === "grown" ? "leaked" : measure === "short" ? "freed" : measure));
     const open = (view: ViewState["view"]) => () => {
       if (!value) return;
       const isDiff = measure === "grown" && base !== null && base < end;
       this.actions.change({ view, value: value.key, root: [], ...(isDiff ? { from: base } : {}) });
     };
-    const what = measure === "grown" ? "what came since A and is alive at B" : TITLES[measure][0].toLowerCase();
+    const what = measure === "grown" ? "what came since A and is alive at B" : measure === "short" ? "freed, however long it lived" : TITLES[measure][0].toLowerCase();
     fill(
       this.pictures,
       ...(value
@@ -275,6 +276,7 @@ function sentence({ state: view, memory, profile }: Shared, measure: Shown): (st
     freed: `Freed ${during}`,
     peak: memory?.peak_s !== null && memory ? `Alive at the peak (${when(memory.peak_s)})` : "Alive at the peak",
     temporary: `Temporary ${during}`,
+    short: `Freed within 100 ms, ${during}`,
     grown: `Change from ${when(view.base ?? 0)} (A) to ${end !== null ? when(end) : isLive ? "now" : "the end"} (B)`,
   };
   const bytes = memory?.totals[measure];

@@ -53,6 +53,7 @@ export function memory(profile, query) {
     allocated: all.filter(inWindow),
     freed: all.filter((b) => b.freed >= from && b.freed < to),
     leaked: all.filter((b) => inWindow(b) && !(b.freed < to)),
+    short: all.filter((b) => b.freed >= from && b.freed < to && b.freed - b.t < 0.2),
     peak: aliveAt(all, series.t[peak]),
     ...(everyBytes ? {} : { temporary: all.filter((b) => inWindow(b) && b.freed - b.t < 0.2) }),
     ...(base === null ? {} : { base: aliveAt(all, base) }),

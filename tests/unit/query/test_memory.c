@@ -87,11 +87,14 @@ Test(memory, tells_bytes_and_blocks_by_line)
     cr_assert_eq(of(p, &m, "load", 5, MEMORY_FREED).count, 4);
     cr_assert_eq(of(p, &m, "load", 5, MEMORY_PEAK).bytes, 5000, "most was in use at 2 s");
     cr_assert_eq(of(p, &m, "load", 5, MEMORY_TEMPORARY).bytes, 2000);
+    cr_assert_eq(of(p, &m, "load", 5, MEMORY_SHORT).bytes, 0, "they lived a second");
     cr_assert_eq(m.peak_ns, 2 * (uint64_t)SECOND);
     cr_assert_eq(m.total[MEMORY_PEAK].bytes, 6300);
     cr_assert_eq(m.rows[0].of[MEMORY_IN_USE].bytes, 1500, "the largest first");
     memory_free(&m);
-    m = ask(p, (struct query_filter){0}, (struct memory_options){.by = MEMORY_BY_FUNCTION});
+    m = ask(p, (struct query_filter){0},
+            (struct memory_options){.by = MEMORY_BY_FUNCTION, .short_ns = SECOND + 1});
+    cr_assert_eq(of(p, &m, "load", 0, MEMORY_SHORT).bytes, 4000);
     cr_assert_eq(m.places, 2);
     cr_assert_eq(of(p, &m, "load", 0, MEMORY_IN_USE).bytes, 1300);
     memory_free(&m);
