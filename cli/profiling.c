@@ -52,6 +52,8 @@ enum status profiling_prepare(struct profiling *p, const struct args *args, bool
         return st;
     p->plan.is_attached = is_attached;
     p->plan.may_inject = is_attached && args_flag(args, "inject", false);
+    if (p->plan.may_inject && !p->plan.memory)
+        return error_set(err, STATUS_USAGE, "--inject is for --memory sampled or exact");
     p->plan.argv = args->words;
     p->plan.argc = args->words_len;
     if (p->plan.is_quiet)

@@ -222,6 +222,9 @@ class AttachMemory(unittest.TestCase):
             self.assertNotEqual(done.returncode, 0)
             self.assertIn("--inject", done.stderr)
             self.assertIn("3.14 does", done.stderr)
+            done = heliograph(folder, "attach", "--no-open", "--inject", program.process.pid)
+            self.assertEqual(done.returncode, 2)
+            self.assertIn("--memory", done.stderr)
 
     def test_a_program_that_is_followed_already_is_refused(self):
         label, python = list(pythons().items())[-1]
