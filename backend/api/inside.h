@@ -105,6 +105,11 @@ void api_benchmarks(struct http_request *r, void *ctx);
 void api_diff_flame(struct http_request *r, void *ctx);
 void api_control(struct http_request *r, void *ctx);
 
+/* notes.c */
+void api_note_list(struct http_request *r, void *ctx);
+void api_note_add(struct http_request *r, void *ctx);
+void api_note_remove(struct http_request *r, void *ctx);
+
 /* shares.c */
 bool api_judge(void *ctx, const char *secret, size_t len, bool is_share, struct http_grant *out);
 void api_share_add(struct http_request *r, void *ctx);

@@ -63,6 +63,16 @@ static const char *const migrations[] = {
     "  scope INTEGER NOT NULL,"
     "  created_ms INTEGER NOT NULL,"
     "  expires_ms INTEGER NOT NULL);",
+    /* What people pinned to a profile. */
+    "CREATE TABLE note ("
+    "  number INTEGER PRIMARY KEY AUTOINCREMENT,"
+    "  profile TEXT NOT NULL,"
+    "  text TEXT NOT NULL,"
+    "  function INTEGER,"
+    "  from_s REAL,"
+    "  to_s REAL,"
+    "  created_ms INTEGER NOT NULL);"
+    "CREATE INDEX note_profile ON note(profile);",
 };
 _Static_assert(sizeof(migrations) / sizeof(migrations[0]) == SCHEMA_VERSION,
                "one migration for each version");

@@ -69,6 +69,12 @@ static const char *const sql[WRITE_STATEMENTS] = {
                         "VALUES (?1, ?2, ?3, ?4, ?5)",
     [WRITE_EXPIRE_TOKENS] = "DELETE FROM token WHERE expires_ms BETWEEN 1 AND ?1",
     [WRITE_DELETE_TOKEN] = "DELETE FROM token WHERE number=?1",
+    [WRITE_NEW_NOTE] =
+        "INSERT INTO note(profile, text, function, from_s, to_s, created_ms) "
+        "SELECT ?1, ?2, ?3, ?4, ?5, ?6 WHERE EXISTS (SELECT 1 FROM profile WHERE id=?1) "
+        "AND (SELECT count(*) FROM note WHERE profile=?1) < ?7",
+    [WRITE_DELETE_NOTE] = "DELETE FROM note WHERE profile=?1 AND number=?2",
+    [WRITE_DELETE_NOTES] = "DELETE FROM note WHERE profile=?1",
 };
 
 sqlite3 *writer_db(struct writer *w)

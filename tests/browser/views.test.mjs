@@ -334,6 +334,26 @@ test("menu: it opens at the pointer, arrows move in it, Escape closes it", async
   await until(() => menu.count().then((n) => n === 0), "closed");
 });
 
+test("notes: one is pinned to a function and a window, leads back to them, and is taken away", async (t) => {
+  const id = await on.id("run24", "hash_password");
+  const page = await on.open(t, `/p/run24#view=table&sel=${id}&from=4&to=9`);
+  await page.getByRole("button", { name: "Pin a note…" }).click();
+  const dialog = page.getByRole("dialog");
+  await dialog.getByText(/hash_password.*4.*9/).waitFor();
+  const hostile = "</script><b>slow</b>\nsecond line";
+  await dialog.getByRole("textbox").fill(hostile);
+  await page.keyboard.press("Control+Enter");
+  const note = page.locator(".note-list li");
+  await note.waitFor();
+  assert.equal(await note.locator("p").textContent(), hostile);
+  assert.equal(await note.locator("b").count(), 0);
+  const other = await on.open(t, "/p/run24#view=flame");
+  await other.getByRole("button", { name: "Go to where it was pinned" }).or(other.locator(".note-where")).first().click();
+  await until(() => state(other).includes(`sel=${id}`) && state(other).includes("from=4"), "the function and the window");
+  await other.getByRole("button", { name: "Take this note away" }).click();
+  await until(() => other.locator(".note-list li").count().then((n) => n === 0), "no note");
+});
+
 test("keys: 1 to 7 choose the views, ? shows the help, t the theme", async (t) => {
   const page = await on.open(t, "/p/run24");
   await page.locator(".sunburst-centre .share").waitFor();

@@ -8,8 +8,9 @@ import type {
   Flame,
   Leaks,
   LineRow,
-  Normalise,
   MemoryAnswer,
+  Normalise,
+  Note,
   PictureOptions,
   Profile,
   ProfileList,
@@ -216,6 +217,9 @@ export interface ProfileSource {
   ): Promise<Activity>;
   memory(filter: Filter, options: MemoryOptions, signal?: AbortSignal): Promise<MemoryAnswer>;
   leaks(filter: Filter, signal?: AbortSignal): Promise<Leaks>;
+  notes(signal?: AbortSignal): Promise<Note[]>;
+  addNote(note: NewNote): Promise<void>;
+  removeNote(number: number): Promise<void>;
   exportUrl(format: string): string;
   /** Asks something of the collector of a live profile. */
   control(command: LiveCommand): Promise<void>;
@@ -228,6 +232,13 @@ export interface MemoryOptions {
   sort: string;
   base: number | null;
   limit: number;
+}
+
+export interface NewNote {
+  text: string;
+  function?: number;
+  from_s?: number;
+  to_s?: number;
 }
 
 /** What a person can ask of a running collector; `source` is a function whose file is wanted. */
@@ -244,6 +255,8 @@ export interface Answerer {
   bytes(question: string, query: URLSearchParams, signal?: AbortSignal): Promise<ArrayBuffer>;
   exportUrl(format: string): string;
   control?(command: LiveCommand): Promise<void>;
+  /** Changes what is kept with the profile; missing where nothing can be. */
+  change?(method: "POST" | "DELETE", question: string, body?: unknown): Promise<void>;
   readonly file?: Blob;
 }
 
@@ -260,8 +273,11 @@ export function serverSource(id: string): ProfileSource {
     },
     exportUrl: (format) => apiPath(path("export", new URLSearchParams({ format }))),
     control: (command) => sendJson("POST", profilePath(id, "control"), command),
+    change: (method, question, body) => sendJson(method, profilePath(id, question), body),
   });
 }
+
+const nothingKept = () => new ApiError(409, "gone", "nothing can be kept with this page");
 
 export function sourceOf(id: string, answerer: Answerer): ProfileSource {
   const { json, bytes } = answerer;
@@ -332,6 +348,9 @@ export function sourceOf(id: string, answerer: Answerer): ProfileSource {
     },
     leaks: async (filter, signal) =>
       (await json<{ leaks: Leaks }>("leaks", filterQuery({ ...filter, value: "" }), signal)).leaks,
+    notes: async (signal) => (answerer.change ? (await json<{ notes: Note[] }>("notes", none, signal)).notes : []),
+    addNote: (note) => answerer.change?.("POST", "notes", note) ?? Promise.reject(nothingKept()),
+    removeNote: (number) => answerer.change?.("DELETE", `notes/${number}`) ?? Promise.reject(nothingKept()),
     exportUrl: answerer.exportUrl,
     control: (command) => answerer.control?.(command) ?? Promise.reject(new ApiError(409, "gone", "nothing is recording here")),
     ...(answerer.file ? { file: answerer.file } : {}),

@@ -294,6 +294,16 @@ export interface SpanData {
   level: number;
 }
 
+/** Pinned to a function, a window of time, or both. */
+export interface Note {
+  number: number;
+  text: string;
+  function: number | null;
+  from_s: number | null;
+  to_s: number | null;
+  created_unix_ms: number;
+}
+
 export interface ActivityThread {
   thread: number;
   oncpu: number[];

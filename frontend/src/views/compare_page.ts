@@ -63,6 +63,8 @@ class ComparePage {
     select: (sel) => this.change({ sel }),
     zoom: (path) => this.change({ root: path, sel: path[path.length - 1] ?? this.shared.state.sel }),
     menu: (x, y, fn, path) => this.menu(x, y, fn, path),
+    pinNote: () => undefined, // notes belong to one profile
+    removeNote: () => undefined,
     wantSource: () => undefined, // no view of a comparison shows code
   };
 
@@ -91,6 +93,7 @@ class ComparePage {
       series: null,
       allSeries: null,
       spans: [],
+      notes: [],
       memory: null,
       leaks: null,
       activity: null,

@@ -1,14 +1,16 @@
-import type { CallerRow } from "../api/types";
+import type { CallerRow, Note } from "../api/types";
 import { cssOf } from "../canvas/colours";
 import { safeName } from "../canvas/text";
 import { formatCount, formatPercent, formatPlace } from "../model/format";
 import { errorText, sampleStep } from "../model/memory";
 import { ancestry, followPath, functionOf, isApportioned, selfOf, widthOf } from "../model/tree";
 import { valueShown } from "../model/values";
-import { copyText, el, fill } from "../widgets/dom";
+import { copyText, el, fill, icon } from "../widgets/dom";
 import { toast } from "../widgets/notice";
 import { meters } from "./callers_view";
 import { samplesText } from "./chart";
+import { canPin } from "./note_dialog";
+import { momentTime } from "./series_plot";
 import type { Actions, Shared, View } from "./view";
 
 const MOST_LINKS = 5;
@@ -22,7 +24,7 @@ export class DetailView implements View {
 
   update(shared: Shared): void {
     const { state, flame, callers } = shared;
-    const key = [state.sel, state.root.join("."), flame?.flame.head.rev, flame?.flame.head.total, flame?.isPreview, callers?.rev, callers?.function.id, shared.tokens.ink, state.colour, state.focus, state.value, shared.query.text, shared.profile.notices.length].join("|");
+    const key = [state.sel, state.root.join("."), flame?.flame.head.rev, flame?.flame.head.total, flame?.isPreview, callers?.rev, callers?.function.id, shared.tokens.ink, state.colour, state.focus, state.value, shared.query.text, shared.profile.notices.length, shared.notes.map((n) => n.number).join()].join("|");
     if (key === this.key) return;
     this.key = key;
     if (state.sel === null) {
@@ -62,6 +64,7 @@ export class DetailView implements View {
         list.append(el("li", { class: notice.severity >= 2 ? "bad" : notice.severity === 1 ? "warn" : "" }, safeName(notice.text)));
       parts.push(list);
     }
+    parts.push(...this.notes(shared, shared.notes, null));
     parts.push(
       el("h3", {}, "Getting around"),
       el("p", { class: "hint" }, "Drag across the plot to choose a window of time. Type / to search, ? for all keys."),
@@ -99,7 +102,36 @@ export class DetailView implements View {
       parts.push(...this.neighbours(shared, "Called by", callers.callers), ...this.neighbours(shared, "Calls", callers.callees));
     }
     if (flame && state.root.length) parts.push(...this.stack(shared));
+    parts.push(...this.notes(shared, shared.notes.filter((note) => note.function === sel), sel));
     return parts;
+  }
+
+  /** What people pinned here; a click on one leads to where it was pinned. */
+  private notes(shared: Shared, notes: readonly Note[], fn: number | null): HTMLElement[] {
+    if (!notes.length && !canPin()) return [];
+    const list = el("ul", { class: "note-list" });
+    for (const note of notes) list.append(this.note(shared, note, fn));
+    const pin = el("button", { class: "button", type: "button", title: "Kept with the profile; links carry it" }, "Pin a note…");
+    pin.addEventListener("click", () => this.actions.pinNote(fn));
+    return [el("h3", {}, "Notes"), list, ...(canPin() ? [pin] : [])];
+  }
+
+  private note(shared: Shared, note: Note, fn: number | null): HTMLElement {
+    const at = note.function === null ? -1 : (shared.flame?.positionOf(note.function) ?? -1);
+    const all = shared.profile.duration_s;
+    const where = [
+      fn === null && note.function !== null ? (at >= 0 ? safeName(shared.flame?.name(at) ?? "").slice(0, 80) : "a function") : "",
+      note.from_s !== null && note.to_s !== null ? `${momentTime(note.from_s, all)} to ${momentTime(note.to_s, all)}` : "",
+    ].filter(Boolean);
+    const go = el("button", { class: "note-where", type: "button", title: "Go to where it was pinned" }, where.join(", "));
+    go.addEventListener("click", () => {
+      if (note.function !== null) this.actions.select(note.function);
+      this.actions.change({ from: note.from_s, to: note.to_s });
+    });
+    const remove = el("button", { class: "button quiet icon", type: "button", title: "Take this note away", "aria-label": "Take this note away" }, icon("trash"));
+    remove.addEventListener("click", () => this.actions.removeNote(note.number));
+    const text = note.text.split("\n").map((line) => safeName(line)).join("\n");
+    return el("li", {}, el("p", {}, text), el("div", {}, ...(where.length ? [go] : []), el("time", {}, new Date(note.created_unix_ms).toLocaleDateString()), ...(canPin() ? [remove] : [])));
   }
 
   private buttons(shared: Shared, sel: number, name: string): HTMLElement {

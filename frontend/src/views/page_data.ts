@@ -83,6 +83,8 @@ export class PageData {
   private readonly running = new Map<string, { key: string; abort: AbortController; done: Promise<void> }>();
   private readonly problems = new Map<string, string>();
 
+  private noteRevision = 0;
+
   constructor(
     private readonly source: ProfileSource,
     private readonly shared: Shared,
@@ -104,6 +106,11 @@ export class PageData {
       waits.push(this.start(question));
     }
     await Promise.all(waits);
+  }
+
+  /** The notes are asked for again with the next questions. */
+  forgetNotes(): void {
+    this.noteRevision++;
   }
 
   problemOf(question: string): string {
@@ -210,6 +217,11 @@ export class PageData {
       const series = await source.series(["rss", "heap", "cpu"], "tree", whole, STRIP_POINTS, signal);
       const some = series.length ? series : await source.series([], "any", whole, STRIP_POINTS, signal);
       return () => (shared.series = withoutExit(some, profile.state));
+    });
+    // A server from before there were notes, or a link that shows none.
+    put("notes", String(this.noteRevision), async (signal) => {
+      const notes = await source.notes(signal).catch((cause: unknown) => (cause instanceof ApiError ? [] : Promise.reject(cause)));
+      return () => (shared.notes = notes);
     });
     put("spans", String(rev), async (signal) => {
       const spans = await source.spans(signal);

@@ -21,6 +21,8 @@ import { showHelp } from "./help";
 import { LinesView } from "./lines_view";
 import { MemoryView } from "./memory_view";
 import { askEarly, isInTime, PageData, QUESTION_OF, type EarlyFlame } from "./page_data";
+import { canPin, openNoteDialog } from "./note_dialog";
+import { momentTime } from "./series_plot";
 import { openShareDialog } from "./share_dialog";
 import { SLOT_TOKENS } from "./slots";
 import { StripView } from "./strip_view";
@@ -102,6 +104,8 @@ export class ProfilePage {
     exportMenu: () => this.exportMenu(),
     share: () => openShareDialog(this.source.id, `view=${this.shared.state.view}&${printState({ ...this.shared.state, view: USUAL.view })}`),
     control: (command) => void this.command(command, recordingWords(command)),
+    pinNote: (fn) => this.pinNote(fn),
+    removeNote: (number) => void this.changeNotes(this.source.removeNote(number)).catch((cause: unknown) => toast(cause instanceof Error ? cause.message : "The note is still there")),
     wantSource: (fn) => void this.command({ source: fn }, "").then((isTaken) => isTaken && this.waitForSource(fn)),
   };
 
@@ -132,6 +136,7 @@ export class ProfilePage {
       series: null,
       allSeries: null,
       spans: [],
+      notes: [],
       memory: null,
       leaks: null,
       activity: null,
@@ -320,9 +325,7 @@ export class ProfilePage {
     const { shared } = this;
     const { flame, state } = shared;
     const at = flame?.positionOf(fn) ?? -1;
-    const row = shared.table?.columns.id.indexOf(fn) ?? -1;
-    const name =
-      flame && at >= 0 ? flame.name(at) : row >= 0 ? (shared.table?.columns.name[row] ?? "") : (shared.callers?.function.id === fn ? shared.callers.function.name : "");
+    const name = this.nameOf(fn);
     const stack = path && flame ? path.map((id) => flame.name(flame.positionOf(id))).join(";") : "";
     const said = (text: string) => () => void copyText(text).then(() => toast("Copied"));
     const isRoot = path !== null && path.length === 0;
@@ -346,6 +349,7 @@ export class ProfilePage {
             { label: "Search for this name", run: () => this.change({ q: `^${name.replace(/[.*+?^${}()|[\]\\]/g, "\\$&")}$` }) },
             null,
             { label: "Copy name", run: said(name) },
+            canPin() && { label: "Pin a note…", run: () => this.pinNote(fn) },
             file.startsWith("/") && { label: "Open in the editor (VS Code)", href: `vscode://file${encodeURI(file)}:${flame?.line(at) || 1}` },
           ] satisfies (MenuItem | null | false)[])),
       stack !== "" && { label: "Copy stack", run: said(stack) },
@@ -353,6 +357,33 @@ export class ProfilePage {
     const items = offers.filter((item) => item !== false);
     while (items[0] === null) items.shift();
     if (items.length) openMenu(x, y, safeName(name).slice(0, 120), items);
+  }
+
+  private pinNote(fn: number | null): void {
+    const { from, to } = this.shared.state;
+    const { duration_s } = this.shared.profile;
+    const hasWindow = from !== null || to !== null;
+    const begin = from ?? 0;
+    const end = Math.max(begin, to ?? duration_s);
+    const name = fn === null ? "" : this.nameOf(fn);
+    const where = [name && `To ${safeName(name).slice(0, 200)}`, hasWindow && `${name ? "from" : "To the window from"} ${momentTime(begin, duration_s)} to ${momentTime(end, duration_s)}`].filter(Boolean).join(", ");
+    openNoteDialog(where || "To the whole profile", (text) =>
+      this.changeNotes(this.source.addNote({ text, ...(fn === null ? {} : { function: fn }), ...(hasWindow ? { from_s: begin, to_s: end } : {}) })),
+    );
+  }
+
+  private async changeNotes(change: Promise<void>): Promise<void> {
+    await change;
+    this.data.forgetNotes();
+    this.reload();
+  }
+
+  private nameOf(fn: number): string {
+    const { flame, table, callers } = this.shared;
+    const at = flame?.positionOf(fn) ?? -1;
+    if (flame && at >= 0) return flame.name(at);
+    const row = table?.columns.id.indexOf(fn) ?? -1;
+    return row >= 0 ? (table?.columns.name[row] ?? "") : callers?.function.id === fn ? callers.function.name : "";
   }
 
   /** False when the collector could not be asked. */

@@ -1,15 +1,4 @@
-import type {
-  Activity,
-  CallersAnswer,
-  Leaks,
-  LineRow,
-  MemoryAnswer,
-  Profile,
-  SeriesData,
-  SourceAnswer,
-  SpanData,
-  TableAnswer,
-} from "../api/types";
+import type { Activity, CallersAnswer, Leaks, LineRow, MemoryAnswer, Note, Profile, SeriesData, SourceAnswer, SpanData, TableAnswer } from "../api/types";
 import type { Tokens } from "../canvas/colours";
 import type { FlameModel } from "../model/flame_model";
 import type { TimelineModel } from "../model/timeline_model";
@@ -54,6 +43,7 @@ export interface Shared {
   series: SeriesData[] | null;
   allSeries: SeriesData[] | null;
   spans: SpanData[];
+  notes: Note[];
   memory: MemoryAnswer | null;
   leaks: Leaks | null;
   activity: Activity | null;
@@ -73,6 +63,9 @@ export interface Actions {
   zoom(path: number[]): void;
   /** The menu of a function; `path` when it is a box. */
   menu(x: number, y: number, fn: number, path: number[] | null): void;
+  /** Opens the form for a note about this function (or none) in the chosen window. */
+  pinNote(fn: number | null): void;
+  removeNote(number: number): void;
   /** Asks the collector for the file of this function, to be kept with the profile. */
   wantSource(fn: number): void;
 }

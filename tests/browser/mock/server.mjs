@@ -47,12 +47,29 @@ export function startMock({ dist, port = 0 }) {
     if (parts.length === 1 && request.method === "POST") return upload(request, url, send, refuse);
     const profile = profiles.get(parts[1]);
     if (!profile) return refuse(404, "not_found", "there is no such profile");
+    if (parts[2] === "notes" && request.method !== "GET") return changeNotes(profile, request, Number(parts[3]), send);
     if (request.method === "DELETE") {
       profiles.delete(parts[1]);
       return send(204, "");
     }
     answer(profile, parts[2] ?? "", url.searchParams, send, refuse);
   });
+
+  function changeNotes(profile, request, number, send) {
+    profile.notes ??= [];
+    if (request.method === "DELETE") {
+      profile.notes = profile.notes.filter((note) => note.number !== number);
+      return send(204, "");
+    }
+    let text = "";
+    request.on("data", (part) => (text += part));
+    request.on("end", () => {
+      const note = { function: null, from_s: null, to_s: null, ...JSON.parse(text), number: ++state.uploads, created_unix_ms: 1.75e12 };
+      profile.notes.push(note);
+      send(201, JSON.stringify(note));
+    });
+    return undefined;
+  }
 
   function page(url, send) {
     const path = url.pathname.startsWith("/assets/") ? normalize(url.pathname) : "/index.html";
@@ -140,6 +157,9 @@ export function startMock({ dist, port = 0 }) {
           return send(200, profile.answers.get(key));
         }
         return json({ rev: profile.rev(), series: questions.series(profile, query) });
+      case "notes":
+        profile.notes ??= [];
+        return json({ notes: profile.notes });
       case "spans":
         return json({ spans: profile.spans.filter((s) => s.begin_s < profile.duration()) });
       case "memory":

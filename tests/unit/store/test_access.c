@@ -128,9 +128,11 @@ Test(access, a_store_of_version_1_keeps_its_profiles_and_takes_shares)
     library_close(l);
     sqlite3 *db = NULL;
     cr_assert_eq(sqlite3_open(folder.path, &db), SQLITE_OK);
-    cr_assert_eq(sqlite3_exec(db, "DROP TABLE share; DROP TABLE token; PRAGMA user_version=1", NULL,
-                              NULL, NULL),
-                 SQLITE_OK, "%s", sqlite3_errmsg(db));
+    cr_assert_eq(
+        sqlite3_exec(db,
+                     "DROP TABLE share; DROP TABLE token; DROP TABLE note; PRAGMA user_version=1",
+                     NULL, NULL, NULL),
+        SQLITE_OK, "%s", sqlite3_errmsg(db));
     sqlite3_close(db);
     struct library_options looking = {.path = folder.path, .is_read_only = true};
     struct library_hold hold;
