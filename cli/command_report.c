@@ -46,7 +46,8 @@ static int report(const struct args *args)
 }
 
 static const struct option_row options[] = {
-    {"top", 'n', "N", "functions and lines to show; 0 = all", "20", NULL},
+    {"top", 'n', "N", "functions and lines to show, half as many in each list of memory; 0 = all",
+     "20", NULL},
     {"sort", 's', "K", "self, total, name, file, samples, ncalls, tottime, cumtime; -K turns it",
      "self", NULL},
     {"value", 0, "KEY", "which numbers, where a profile has several", "the first", NULL},

@@ -40,6 +40,7 @@ const PICTURES = [
   ["search", "view=flame&q=password&value=cpu"],
   ["table", "view=table&value=cpu"],
   ["memory", "view=memory"],
+  ["moments", "view=memory&base=3&at=8", (page) => page.locator(".memory-places").scrollIntoViewIfNeeded({ timeout: 2000 }).catch(() => undefined)],
   ["threads", "view=threads"],
 ];
 
