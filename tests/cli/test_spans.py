@@ -76,7 +76,7 @@ class Spans(unittest.TestCase):
                                  ["prog.load", run, "prog.rest", "prog.deep", "prog.load", run])
                 # Never shorter than the call but for what lies between two samples: the first may be
                 # met late, while Python is still being found.
-                for name, least in (("prog.rest", 0.2), ("prog.deep", 0.1), (run, 0.05)):
+                for name, least in (("prog.rest", 0.1), ("prog.deep", 0.03), (run, 0.03)):
                     for span in calls:
                         if span["name"] == name:
                             self.assertGreater(length_s(span), least, span)
@@ -96,7 +96,7 @@ class Spans(unittest.TestCase):
             rows = [line.split() for line in (folder / "out.dat").read_text().splitlines() if line.startswith("FUNC prog.rest ")]
             self.assertEqual(len(rows), 1)
             _, _, begin_mib, begin, end_mib, end, level = rows[0]
-            self.assertGreater(float(end) - float(begin), 0.2)
+            self.assertGreater(float(end) - float(begin), 0.1)
             self.assertGreater(float(begin_mib), 1)
             self.assertGreater(float(end_mib), 1)
             self.assertEqual(level, "0")
