@@ -317,12 +317,14 @@ static enum status read_records(struct heaptrack *h, const struct format_input *
     while (text_lines_next(&lines, &line) && h->fill.failed == STATUS_OK) {
         if (line.len == 0)
             continue;
-        const char *wrong = take_record(h, line);
-        bool is_cut = lines.at == lines.end && in->data[in->len - 1] != '\n';
-        if (wrong && is_cut && h->events)
-            fill_check(&h->fill,
-                       profile_add_warning(h->fill.profile, "truncated",
-                                           "the file ends inside line %zu", lines.number));
+        /* A line cut in the middle may still look like one: half a number is another number. */
+        bool is_cut = lines.at == lines.end && in->data[in->len - 1] != '\n' && h->has_version;
+        const char *wrong = is_cut ? NULL : take_record(h, line);
+        if (is_cut)
+            fill_check(&h->fill, profile_add_warning(h->fill.profile, "truncated",
+                                                     "the file ends inside line %zu; shown is what "
+                                                     "came before",
+                                                     lines.number));
         else if (wrong)
             return fill_bad(&h->fill, "line", lines.number, wrong);
     }

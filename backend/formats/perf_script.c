@@ -41,6 +41,7 @@ struct perf {
     struct header header;
     uint64_t first_ns;
     bool has_first, is_open;
+    bool is_cut; /* the last line has no end */
     size_t samples, empty_samples, lost_lines;
 };
 
@@ -343,12 +344,19 @@ static const char *take_line(struct perf *r, struct text line)
 static enum status finish(struct perf *r, bool has_perf_head, size_t lines)
 {
     struct profile *p = r->fill.profile;
+    /* perf ends each stack with an empty line. */
+    bool is_cut = r->is_cut || (r->is_open && r->stack_len > 0 && r->header.rest.len == 0);
     end_sample(r);
     if (r->fill.failed == STATUS_OK && r->samples == 0 && !has_perf_head)
         return fill_bad(&r->fill, "line", lines, "the file ends without a sample");
     fill_field(&r->fill, &p->producer, text_of("perf"));
     if (r->fill.failed == STATUS_OK && r->samples == 0)
         fill_check(&r->fill, profile_add_warning(p, "empty", "the recording holds no samples"));
+    if (r->fill.failed == STATUS_OK && is_cut)
+        fill_check(&r->fill, profile_add_warning(p, "truncated",
+                                                 "the file ends inside the sample at line %zu; "
+                                                 "its stack may be cut",
+                                                 lines));
     if (r->fill.failed == STATUS_OK && r->empty_samples)
         fill_check(&r->fill, profile_set_counter(p, "empty_samples", r->empty_samples));
     if (r->fill.failed == STATUS_OK && r->lost_lines)
@@ -376,6 +384,8 @@ static enum status read_lines(struct perf *r, const struct format_input *in)
         const char *wrong = NULL;
         if (line.len > 0 && line.data[0] == '#')
             has_perf_head = has_perf_head || is_perf_head(line);
+        else if (lines.at == lines.end && in->data[in->len - 1] != '\n' && lines.number > 1)
+            r->is_cut = true; /* half a line may look like a whole one */
         else if (text_trim(line).len == 0)
             end_sample(r);
         else
