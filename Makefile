@@ -11,7 +11,7 @@ DEV     := build/dev
 QUIET   := $$([ -t 1 ] || echo -- --quiet)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build dev probes run test test-quick bench stress fuzz fmt lint package test-package install clean screenshots
+.PHONY: help setup build dev probes run test test-quick bench stress fuzz fmt lint schemathesis package test-package install clean screenshots
 
 help: ## this list
 	@echo "Heliograph: a live profiler for Python. Two commands to know:"
@@ -77,6 +77,9 @@ stress: probes dev ## allocation tracking: either side killed 200 times at rando
 fuzz: ## every fuzz target for FUZZ_SECONDS (60) each
 	@.ci/setup.sh fuzz
 	@python3 tests/fuzz/run.py --seconds $(or $(FUZZ_SECONDS),60)
+
+schemathesis: dev ## ask the API everything its openapi.json allows (minutes; schemathesis from PyPI)
+	@python3 tests/schemathesis.py
 
 fmt: ## format the C sources
 	@.ci/setup.sh lint

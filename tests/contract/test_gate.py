@@ -1,6 +1,9 @@
 """What every request meets first: one test for each rule of the gate (docs/security.md)."""
 
+import gzip
 import os
+import pathlib
+import tempfile
 import unittest
 
 from served import Server, WebSocket
@@ -216,6 +219,21 @@ class Gate(unittest.TestCase):
     def test_a_form_of_another_site_gets_403(self):
         answer = self.server.call("POST", "/api/v1/profiles", b"--b--", {"Content-Type": "multipart/form-data; boundary=b", "Origin": "http://evil.test"})
         self.assertEqual(answer.status, 403)
+
+    def test_broken_archives_get_400(self):
+        # The last two: a zstd frame that wants a window of a gigabyte, and one of nonsense.
+        for data in (b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03\xff\xff\xff", gzip.compress(FOLDED)[:12],
+                     b"\x28\xb5\x2f\xfd\x00\xa0\x01\x00\x00", b"\x28\xb5\x2f\xfd\xff\xff\xff"):
+            self.assertEqual(self.server.upload(data).status, 400, data)
+
+    def test_a_pickle_that_would_run_something_gets_422_and_runs_nothing(self):
+        with tempfile.TemporaryDirectory() as folder:
+            mark = pathlib.Path(folder) / "ran"
+            calls = b"".join((b"cos\nsystem\n", b"(S'touch " + str(mark).encode() + b"'\n", b"tR."))
+            for data in (b"\x80\x03" + calls, b"\x80\x04\x95" + len(calls).to_bytes(8, "little") + calls, calls):
+                answer = self.server.upload(data, "evil.lprof")
+                self.assertEqual(answer.status, 422, data)
+            self.assertFalse(mark.exists())
 
     def test_a_form_never_spins_a_worker(self):
         answer = self.server.call("POST", "/api/v1/profiles", b"a=%", {"Content-Type": "application/x-www-form-urlencoded"})

@@ -1,6 +1,6 @@
 /* What a client can send: request heads through the gate, forms, and the bodies of the push
- * routes. The first byte chooses. Beside not crashing: what the gate lets through names one Host that is
- * ours, is framed in one way, and changes nothing for another origin. */
+ * routes. The first byte chooses. Beside not crashing: what the gate lets through names one Host
+ * that is ours, is framed in one way, and changes nothing for another origin. */
 
 #include <stdlib.h>
 #include <string.h>
