@@ -58,7 +58,8 @@ def commands(release, python, have, folder, work):
         found["memray +python"] = [str(python), "-m", "memray", "run", "-q", "-f", "--trace-python-allocators", "-o", out, *program]
     if "memory_profiler" in have:
         found["mprof"] = [str(python), "-m", "mprof", "run", "-o", out, *program]
-    return found
+    wanted = os.environ.get("BENCH_TOOLS", "").split(",")
+    return {name: command for name, command in found.items() if wanted == [""] or name == "plain" or name in wanted}
 
 
 def cpu_of(command):
@@ -165,6 +166,8 @@ def main(release):
     results = {}
     for work in works:
         results[work] = measure(release, python, have, folder, work)
+        _, ratios, _, least = results[work]
+        print(f"{work}: " + ", ".join(f"{name} x{statistics.median(values):.3f}" for name, values in ratios.items() if values), flush=True)
     names = [n for n in commands(release, python, have, folder, "fib") if n != "plain"]
     table(results, names)
     quietest(results)
