@@ -177,6 +177,17 @@ static void ingest_metrics(struct buf *b, struct api_server *s)
     metric(b, "collector_refused_total", "counter", "Messages refused.", (double)i.refused);
 }
 
+static void push_metrics(struct buf *b, struct api_server *s)
+{
+    struct push_stats p;
+    push_stats(s->push, &p);
+    metric(b, "push_programs", "gauge", "Programs that push profiles themselves.",
+           (double)p.streams);
+    metric(b, "push_pieces_total", "counter", "Pieces of profiles pushed.", (double)p.pieces);
+    metric(b, "push_refused_total", "counter", "Pieces that could not be stored.",
+           (double)p.refused);
+}
+
 static double resident_bytes(void)
 {
     char line[128];
@@ -256,6 +267,7 @@ void api_metrics(struct http_request *r, void *ctx)
     http_metrics(&body, &h);
     store_metrics(&body, s);
     ingest_metrics(&body, s);
+    push_metrics(&body, s);
     own_metrics(&body, s);
     target_metrics(&body, s);
     http_reply(r, 200, "text/plain; version=0.0.4; charset=utf-8", body.data, body.len);

@@ -2,6 +2,7 @@
 
 import gzip
 import importlib.util
+import re
 import struct
 import subprocess
 import sys
@@ -157,6 +158,12 @@ class Pushes(unittest.TestCase):
         bomb = gzip.compress(bytes(1 << 24)) * 5
         headers = {"Content-Type": "application/x-protobuf", "Content-Encoding": "gzip"}
         self.assertEqual(self.server.call("POST", "/v1development/profiles", bomb, headers).status, 413)
+
+    def test_pieces_are_counted_in_the_metrics(self):
+        self.ingest("name=counted.app", b"main;work 7\n")
+        text = self.server.get("/metrics").body.decode()
+        self.assertGreater(float(re.search(r"^heliograph_push_pieces_total (\S+)$", text, re.M).group(1)), 0)
+        self.assertGreater(float(re.search(r"^heliograph_push_programs (\S+)$", text, re.M).group(1)), 0)
 
     # ---- OpenTelemetry ----
 
