@@ -120,21 +120,31 @@ static bool list_interps(struct sampled_process *p, const struct memory_reader *
 
 /* Where the GIL's holder stands: up to 3.11 the runtime's current thread state, from 3.12 the
  * interpreter's GIL, which may be another interpreter's. */
-static void find_gil(struct sampled_process *p, const struct memory_reader *reader)
+static void add_gil(struct sampled_process *p, uint64_t begin, uint64_t at)
+{
+    for (size_t i = 0; i < p->gils_len; i++) {
+        if (p->gils[i].begin == begin)
+            return;
+    }
+    if (p->gils_len < SAMPLED_GILS_MAX)
+        p->gils[p->gils_len++] = (struct sampled_gil){.begin = begin, .at = at};
+}
+
+static void find_gils(struct sampled_process *p, const struct memory_reader *reader)
 {
     const struct python_layout *layout = &p->python.layout;
-    uint64_t gil = 0;
-    p->gil = 0;
-    p->gil_begin = 0;
+    p->gils_len = 0;
     if (layout->is_free_threaded)
         return;
     if (layout->interp_gil == PYTHON_NO_FIELD) {
-        p->gil = p->python.runtime + layout->runtime_tstate_current;
-        p->gil_begin = p->python.runtime + layout->runtime_gil;
-    } else if (memory_read_u64(reader, p->interps[p->interps_len - 1] + layout->interp_gil, &gil) &&
-               gil != 0) {
-        p->gil = gil + layout->gil_last_holder;
-        p->gil_begin = gil;
+        add_gil(p, p->python.runtime + layout->runtime_gil,
+                p->python.runtime + layout->runtime_tstate_current);
+        return;
+    }
+    for (size_t i = p->interps_len; i-- > 0;) { /* the oldest, which is the main one, is the last */
+        uint64_t gil;
+        if (memory_read_u64(reader, p->interps[i] + layout->interp_gil, &gil) && gil != 0)
+            add_gil(p, gil, gil + layout->gil_last_holder);
     }
 }
 
@@ -199,7 +209,7 @@ bool listing_update(struct sampled_process *p, uint64_t now)
     p->threads = found.threads;
     p->threads_len = found.len;
     p->threads_cap = found.cap;
-    find_gil(p, &reader);
+    find_gils(p, &reader);
     count_os_threads(p);
     if (p->must_name || now - p->named_ns > name_every_ns)
         name_threads(p, &reader);

@@ -18,7 +18,7 @@ enum {
     MENDS = 12, /* predictions mended before a sample is given up */
     STOPPED_TRIES = 8,
     IOV_AT_ONCE = 1024,
-    INTERP_WORDS = 3,
+    INTERP_WORDS = 2 + SAMPLED_GILS_MAX, /* pieces that are read of all interpreters */
     GIL_BYTES = 24,
     GIL_STRUCT_BYTES = 208, /* struct _gil_runtime_state with its two locks, 3.8 to 3.15 */
     EXCEPTIONS_MAX = 64,
@@ -149,8 +149,8 @@ static size_t interp_iov(const struct sampled_process *p, struct iovec *iov, siz
     iov[len++] =
         (struct iovec){(void *)(uintptr_t)(gc_flag(p) - layout->gc_stats_before), gc_bytes};
     *bytes += gc_bytes;
-    if (p->gil != 0) {
-        iov[len++] = (struct iovec){(void *)(uintptr_t)p->gil, GIL_BYTES};
+    for (size_t i = 0; i < p->gils_len; i++) {
+        iov[len++] = (struct iovec){(void *)(uintptr_t)p->gils[i].at, GIL_BYTES};
         *bytes += GIL_BYTES;
     }
     return len;
@@ -172,17 +172,14 @@ static void take_interps(struct sampled_process *p, struct sampling *s, const ui
             p->must_list = true;
     }
     bytes += process_take_gc(p, s, bytes);
-    p->gil_holder = 0;
-    if (p->gil == 0)
-        return;
-    if (layout->interp_gil == PYTHON_NO_FIELD) { /* up to 3.11: the running thread state itself */
-        p->gil_holder = load_u64(bytes);
-        return;
+    for (size_t i = 0; i < p->gils_len; i++, bytes += GIL_BYTES) {
+        /* Up to 3.11 the running thread state itself. */
+        int32_t is_locked = 1;
+        if (layout->interp_gil != PYTHON_NO_FIELD)
+            memcpy(&is_locked, bytes + layout->gil_locked - layout->gil_last_holder,
+                   sizeof(is_locked));
+        p->gils[i].holder = is_locked == 1 ? load_u64(bytes) : 0;
     }
-    int32_t is_locked;
-    memcpy(&is_locked, bytes + layout->gil_locked - layout->gil_last_holder, sizeof(is_locked));
-    if (is_locked == 1)
-        p->gil_holder = load_u64(bytes);
 }
 
 /* ---- one thread ---- */
@@ -196,7 +193,7 @@ static enum reading_result attempt(struct sampled_process *p, struct sampling *s
     ssize_t got = read_memory(p, s, r->iov, r->iov_len, r->bytes);
     if (got == (ssize_t)r->bytes) {
         enum reading_result result = reading_frames(r, p->slice, s->frames, PYTHON_MAX_DEPTH, len);
-        return p->was_slow && result == READING_OK ? READING_TORN : result;
+        return p->was_slow && !p->is_held && result == READING_OK ? READING_TORN : result;
     }
     if (p->is_gone)
         return READING_GONE;
@@ -212,7 +209,8 @@ static enum reading_result insist(struct sampled_process *p, struct sampling *s,
 {
     int torn = 0;
     int missed = 0;
-    while (result == READING_TORN || result == READING_BROKEN || result == READING_MISSED) {
+    while (result == READING_TORN || result == READING_BROKEN || result == READING_MISSED ||
+           result == READING_TOO_DEEP) {
         if (result == READING_MISSED ? ++missed > MENDS : ++torn > retries)
             break;
         if (result == READING_BROKEN)
@@ -240,11 +238,21 @@ static enum reading_result read_stopped(struct sampled_process *p, struct sampli
                                         enum reading_result result, size_t *len)
 {
     uint64_t begin = 0;
+    uint64_t runs = 0;
+    uint64_t runs_after = 0;
+    bool knows_runs = thread_runs(t, &runs);
     switch (stop_thread(p->pid, t->tid, &begin)) {
     case STOP_DONE:
         break;
     case STOP_ASLEEP:
-        return insist(p, s, t, result, STOPPED_TRIES, len);
+        /* However long it takes, unless it was put on a CPU meanwhile. */
+        p->is_held = knows_runs;
+        result = insist(p, s, t, attempt(p, s, t, len), STOPPED_TRIES, len);
+        p->is_held = false;
+        if (knows_runs && (!thread_runs(t, &runs_after) || runs_after != runs) &&
+            result == READING_OK)
+            return READING_TORN;
+        return result;
     case STOP_GONE:
         return result;
     case STOP_REFUSED:
@@ -252,7 +260,9 @@ static enum reading_result read_stopped(struct sampled_process *p, struct sampli
         s->stats->errors++;
         return result;
     }
+    p->is_held = true;
     result = insist(p, s, t, attempt(p, s, t, len), STOPPED_TRIES, len);
+    p->is_held = false;
     uint64_t spent = clock_monotonic_ns() - begin;
     stop_release(p->pid, t->tid);
     s->stop_budget_ns = spent < s->stop_budget_ns ? s->stop_budget_ns - spent : 0;
@@ -298,16 +308,29 @@ static bool has_exception(struct sampled_process *p, const struct sampled_thread
 static bool wants_gil(const struct sampled_process *p, const struct sampling *s,
                       struct sampled_thread *t)
 {
-    return p->gil_begin != 0 && p->threads_len > 1 && t->tid != 0 && !t->is_asleep &&
-           thread_waits_at(t, p->pid, p->gil_begin, p->gil_begin + GIL_STRUCT_BYTES, s->now_ns,
-                           s->cpu_every_ns);
+    if (p->gils_len == 0 || p->threads_len < 2 || t->tid == 0 || t->is_asleep)
+        return false;
+    uint64_t futex = thread_futex(t, p->pid, s->now_ns, s->cpu_every_ns);
+    for (size_t i = 0; i < p->gils_len; i++) {
+        if (futex >= p->gils[i].begin && futex - p->gils[i].begin < GIL_STRUCT_BYTES)
+            return true;
+    }
+    return false;
+}
+
+static bool holds_gil(const struct sampled_process *p, const struct sampled_thread *t)
+{
+    bool holds = t->reading.holds_gil;
+    for (size_t i = 0; i < p->gils_len && !holds; i++)
+        holds = p->gils[i].holder == t->reading.tstate;
+    return holds;
 }
 
 uint32_t process_state_of(struct sampled_process *p, const struct sampling *s,
                           struct sampled_thread *t)
 {
     uint32_t state = 0;
-    bool has_gil = p->gil_holder == t->reading.tstate || t->reading.holds_gil;
+    bool has_gil = holds_gil(p, t);
     if (has_gil)
         state |= WIRE_HAS_GIL;
     else if (wants_gil(p, s, t))
@@ -377,6 +400,10 @@ void process_take_result(struct sampled_process *p, struct sampling *s, struct s
         break;
     case READING_GONE:
         p->must_list = true;
+        break;
+    case READING_TOO_DEEP:
+        s->is_too_deep = true;
+        s->stats->torn++;
         break;
     default:
         s->stats->torn++;
@@ -462,7 +489,8 @@ static bool repeats(const struct sampled_process *p, const struct sampled_thread
 static bool prepare_readings(struct sampled_process *p, const struct sampling *s)
 {
     size_t need = p->interps_len + INTERP_WORDS;
-    size_t need_bytes = p->interps_len * 8 + 64 + p->python.layout.gc_stats_before;
+    size_t need_bytes = p->interps_len * 8 + 64 + (size_t)SAMPLED_GILS_MAX * GIL_BYTES +
+                        p->python.layout.gc_stats_before;
     for (size_t i = 0; i < p->threads_len; i++) {
         struct reading *r = &p->threads[i]->reading;
         if (r->is_careful != s->is_unhurried) {

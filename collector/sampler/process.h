@@ -26,8 +26,11 @@ struct sampling {
     uint64_t now_ns;
     uint64_t cpu_every_ns;   /* schedstat is not read more often than this */
     uint64_t stop_budget_ns; /* left for stops; spent as they happen */
+    bool is_too_deep;        /* some stack has more frames than are followed */
     bool is_unhurried;       /* so few rounds a second that the budget lasts for most of them */
 };
+
+enum { SAMPLED_GILS_MAX = 16 };
 
 struct sampled_process {
     uint32_t serial, epoch;
@@ -46,23 +49,28 @@ struct sampled_process {
     struct sampled_thread **threads; /* interpreter by interpreter, in the target's list order */
     size_t threads_len, threads_cap;
     uint64_t active_threads; /* the dict threading._active; 0 = not found */
-    uint64_t gil;            /* address of the GIL's holder, see process.c; 0 = none */
-    uint64_t gil_begin;      /* the struct of the GIL, where those who want it wait; 0 = none */
-    uint64_t none;           /* address of None; 0 = not met yet */
-    bool has_clock;          /* a single OS thread: the process's own CPU clock is exact */
+    /* From 3.12 on an interpreter may have a GIL of its own; those past the limit are not known. */
+    struct sampled_gil {
+        uint64_t begin;  /* the struct, where those who want it wait */
+        uint64_t at;     /* address of its holder, see process.c */
+        uint64_t holder; /* a thread state, as read in this round; 0 = nobody */
+    } gils[SAMPLED_GILS_MAX];
+    size_t gils_len;
+    uint64_t none;  /* address of None; 0 = not met yet */
+    bool has_clock; /* a single OS thread: the process's own CPU clock is exact */
     uint64_t clock_ns, clock_read_ns;
     uint64_t listed_ns, checked_ns, named_ns;
     bool must_list, must_name, has_news; /* has_news: threads without a number in the stream */
     size_t rows_checked; /* rows before this one name codes that were checked since */
 
     /* What the interpreters said in this round. */
-    uint64_t gil_holder; /* a thread state; 0 = nobody */
     bool is_collecting;
     struct span_gc gc;
     struct span_watch *spans; /* NULL = nobody asks */
 
     double pace;   /* the fastest read of late, as a multiple of the usual; 0 = none yet */
     bool was_slow; /* the last read was no proof: see process.c */
+    bool is_held;  /* the thread stands still: any read is proof */
     struct iovec *iov;
     size_t iov_cap;
     uint8_t *slice;

@@ -235,9 +235,19 @@ static void add_range(struct reading *r, uint64_t begin, uint64_t len)
         return;
     struct reading_region range = {
         .begin = begin, .end = begin + len, .is_single = true, .is_used = true};
-    size_t at = 0;
-    while (at < r->regions_len && r->regions[at].begin <= begin)
-        at++;
+    struct reading_region *known = find_region(r, begin, len);
+    if (known && !known->is_single) {
+        known->is_used = true;
+        return;
+    }
+    size_t at = 0; /* behind those that begin no later */
+    for (size_t high = r->regions_len; at < high;) {
+        size_t middle = at + (high - at) / 2;
+        if (r->regions[middle].begin <= begin)
+            at = middle + 1;
+        else
+            high = middle;
+    }
     if (at > 0 && range.end <= r->regions[at - 1].end) {
         r->regions[at - 1].is_used = true;
         if (range.begin != r->regions[at - 1].begin)
@@ -476,7 +486,7 @@ enum reading_result reading_frames(struct reading *r, const uint8_t *slice,
         python_unwind(r->layout, &reader, top, base, frames, max, len);
     if (result != PYTHON_UNWIND_OK) {
         *len = 0;
-        return READING_BROKEN;
+        return result == PYTHON_UNWIND_TOO_DEEP ? READING_TOO_DEEP : READING_BROKEN;
     }
     if (r->is_missed) {
         learn(r, frames, *len);

@@ -24,17 +24,18 @@
 
 enum {
     READING_CHECK_DEPTH = 16, /* innermost frames that are read twice */
-    READING_MAX_REGIONS = 400,
+    READING_MAX_REGIONS = 4096,
     READING_CFRAMES = 6,
 };
 
 enum reading_result {
     READING_OK,
-    READING_EMPTY,  /* no Python runs in the thread */
-    READING_MISSED, /* the prediction was wrong and is mended: read again */
-    READING_TORN,   /* it changed while it was read */
-    READING_BROKEN, /* the chain cannot be followed: torn too, or not what we think */
-    READING_GONE,   /* the thread state now belongs to another thread, or to none */
+    READING_EMPTY,    /* no Python runs in the thread */
+    READING_MISSED,   /* the prediction was wrong and is mended: read again */
+    READING_TORN,     /* it changed while it was read */
+    READING_BROKEN,   /* the chain cannot be followed: torn too, or not what we think */
+    READING_TOO_DEEP, /* more frames than PYTHON_MAX_DEPTH, or a circle: torn if it does not last */
+    READING_GONE,     /* the thread state now belongs to another thread, or to none */
 };
 
 struct reading_region {

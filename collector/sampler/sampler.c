@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "collector/sampler/process.h"
+#include "collector/sampler/stop.h"
 #include "common/base/array.h"
 #include "common/base/clock.h"
 
@@ -41,7 +42,7 @@ struct sampler {
     struct sampling sampling;
     struct stack_table stacks;
     struct task_names tasks;
-    bool is_folding_said;
+    bool is_folding_said, is_depth_said;
     struct native_stacks native;
     struct rows rows;
     struct span_watch spans;
@@ -280,6 +281,12 @@ static void flush(struct sampler *s, uint64_t now)
                    s->rows.state, s->values);
     spans_give(&s->spans, s->stream);
     set_counters(s);
+    if (s->sampling.is_too_deep && !s->is_depth_said) {
+        s->is_depth_said = true;
+        stream_notice(s->stream, 1, "too_deep",
+                      "stacks of more than 65536 frames are not followed: their samples are "
+                      "counted as torn");
+    }
     if (s->tasks.is_folded && !s->is_folding_said) {
         s->is_folding_said = true;
         stream_notice(

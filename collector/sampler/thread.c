@@ -117,14 +117,25 @@ void thread_read_cpu(struct sampled_thread *t, uint64_t now)
     t->read_ns = now;
 }
 
-bool thread_waits_at(struct sampled_thread *t, pid_t pid, uint64_t begin, uint64_t end,
-                     uint64_t now, uint64_t every_ns)
+bool thread_runs(const struct sampled_thread *t, uint64_t *runs)
+{
+    char text[96];
+    uint64_t ns;
+    ssize_t got = t->schedstat >= 0 ? pread(t->schedstat, text, sizeof(text) - 1, 0) : -1;
+    if (got <= 0)
+        return false;
+    text[got] = '\0';
+    parse_u64(parse_u64(parse_u64(text, &ns), &ns), runs);
+    return true;
+}
+
+uint64_t thread_futex(struct sampled_thread *t, pid_t pid, uint64_t now, uint64_t every_ns)
 {
     char text[64];
-    if (now - t->waits_ns < every_ns)
-        return t->waits;
-    t->waits_ns = now;
-    t->waits = false;
+    if (now - t->futex_ns < every_ns)
+        return t->futex;
+    t->futex_ns = now;
+    t->futex = 0;
     if (t->syscall < 0) {
         char path[64];
         snprintf(path, sizeof(path), "/proc/%d/task/%d/syscall", (int)pid, (int)t->tid);
@@ -132,17 +143,15 @@ bool thread_waits_at(struct sampled_thread *t, pid_t pid, uint64_t begin, uint64
     }
     ssize_t got = t->syscall >= 0 ? pread(t->syscall, text, sizeof(text) - 1, 0) : -1;
     if (got <= 0)
-        return false;
+        return 0;
     text[got] = '\0';
     /* proc(5): the number of the call it blocks in, then its arguments; a futex's is its address.
      */
     char *rest;
     unsigned long number = strtoul(text, &rest, 10);
-    if (rest == text || number != SYS_futex)
-        return false;
-    uint64_t address = strtoull(rest, NULL, 16);
-    t->waits = address >= begin && address < end;
-    return t->waits;
+    if (rest != text && number == SYS_futex)
+        t->futex = strtoull(rest, NULL, 16);
+    return t->futex;
 }
 
 enum { UNSTEADY = 300, NOTE_SHIFT = 3, PROBE_EVERY = 4 };
@@ -161,6 +170,7 @@ bool thread_is_unsteady(struct sampled_thread *t)
 void thread_forget_path(struct sampled_thread *t)
 {
     t->path_len = 0;
+    t->node = 0; /* also for one that sleeps: it is read again */
     t->is_asleep = false;
     t->changed_ns = t->read_ns;
 }

@@ -25,10 +25,9 @@ struct sampled_thread {
     uint32_t stream_thread;
     bool has_stream_thread;
 
-    int schedstat; /* kept open; -1 = none */
-    int syscall;   /* the same, opened when first needed */
-    bool waits;    /* in the place last asked for: see thread_waits_at */
-    uint64_t waits_ns;
+    int schedstat;            /* kept open; -1 = none */
+    int syscall;              /* the same, opened when first needed */
+    uint64_t futex, futex_ns; /* as thread_futex found last, and when */
     /* As schedstat last said: time on a CPU, time waiting for one, times put on one. */
     uint64_t run_ns, ready_ns, runs;
     uint64_t read_ns;            /* when */
@@ -79,10 +78,11 @@ bool thread_take_name(struct sampled_thread *t, const struct buf *name);
 /* Reads schedstat: adds to unsettled_ns and knows then whether it sleeps. */
 void thread_read_cpu(struct sampled_thread *t, uint64_t now);
 
-/* Whether it blocks in a futex within [begin, end) of the program's memory; asks the kernel at most
- * once in `every_ns`. */
-bool thread_waits_at(struct sampled_thread *t, pid_t pid, uint64_t begin, uint64_t end,
-                     uint64_t now, uint64_t every_ns);
+/* How often it was put on a CPU so far; false when the kernel does not tell. */
+bool thread_runs(const struct sampled_thread *t, uint64_t *runs);
+
+/* The address of the futex it blocks in; 0 = none. Asks the kernel at most once in `every_ns`. */
+uint64_t thread_futex(struct sampled_thread *t, pid_t pid, uint64_t now, uint64_t every_ns);
 
 /* Notes how a first reading went. */
 void thread_note_first(struct sampled_thread *t, bool was_good);

@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "collector/procstat/procstat.h"
 #include "collector/sampler/sampler.h"
@@ -189,14 +190,17 @@ static void print_lines(const struct tables *t)
 static void print_stats(const struct sampler_stats *s, const struct tables *t, uint64_t ns,
                         int exit_status)
 {
+    struct rusage usage = {0};
+    (void)getrusage(RUSAGE_SELF, &usage);
     fprintf(stderr,
             "{\"seconds\": %.6f, \"ticks\": %" PRIu64 ", \"samples\": %" PRIu64
             ", \"torn\": %" PRIu64 ", \"retried\": %" PRIu64 ", \"stopped\": %" PRIu64
             ", \"missed\": %" PRIu64 ", \"errors\": %" PRIu64 ", \"reads\": %" PRIu64
             ", \"cpu_seconds\": %.6f, \"points\": %" PRIu64 ", \"processes\": %zu"
-            ", \"exit\": %d",
+            ", \"rss_kib\": %ld, \"exit\": %d",
             (double)ns / 1e9, s->ticks, s->samples, s->torn, s->retried, s->stopped, s->missed,
-            s->errors, s->reads, (double)s->cpu_ns / 1e9, t->points, t->processes_len, exit_status);
+            s->errors, s->reads, (double)s->cpu_ns / 1e9, t->points, t->processes_len,
+            usage.ru_maxrss, exit_status);
     for (size_t i = 0; i < t->counters_len; i++)
         fprintf(stderr, "%s\"%s\": %" PRIu64, i ? ", " : ", \"counters\": {", t->counters[i].name,
                 t->counters[i].value);

@@ -171,6 +171,6 @@ Test(sampler_reading, a_circle_is_broken_and_ends)
     learn();
     put_u64(frame_at(0) + layout.frame_previous, address_of(frame_at(FRAMES - 1)));
     copy();
-    cr_expect_eq(judge(&len), READING_BROKEN);
+    cr_expect_eq(judge(&len), READING_TOO_DEEP);
     cr_expect_eq(len, 0);
 }
