@@ -91,6 +91,7 @@ static bool add_place(struct code_table *t, const struct memory_reader *reader,
     if (!find_slot(t, reader, f->code, &slot_id))
         return false;
     struct code_slot *slot = &t->slots[slot_id];
+    slot->is_used = true; /* also when the ip does not fit: another object may live there by now */
     struct python_code code = {
         .address = slot->address,
         .bytecode = slot->bytecode,
@@ -102,7 +103,6 @@ static bool add_place(struct code_table *t, const struct memory_reader *reader,
         !stack_table_frame(t->stacks, slot->function, python_code_line(t->layout, &code, offset),
                            frame))
         return false;
-    slot->is_used = true;
 
     if (t->places_len >= PLACES_MAX)
         forget_places(t);

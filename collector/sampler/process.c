@@ -386,6 +386,7 @@ void process_take_result(struct sampled_process *p, struct sampling *s, struct s
                             process_state_of(p, s, t) | (is_stopped ? WIRE_STOPPED_TO_READ : 0U));
             process_see_span(p, s, t, node);
         } else {
+            t->node = 0;
             s->stats->torn++;
         }
         break;
@@ -401,11 +402,9 @@ void process_take_result(struct sampled_process *p, struct sampling *s, struct s
     case READING_GONE:
         p->must_list = true;
         break;
-    case READING_TOO_DEEP:
-        s->is_too_deep = true;
-        s->stats->torn++;
-        break;
     default:
+        s->is_too_deep = s->is_too_deep || result == READING_TOO_DEEP;
+        t->node = 0; /* where it was before is not where it is, also when it sleeps from now on */
         s->stats->torn++;
         break;
     }
