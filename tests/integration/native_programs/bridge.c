@@ -20,8 +20,8 @@ static __attribute__((noinline, noipa)) PyObject *outer_bridge(PyObject *module,
 
 static PyMethodDef methods[] = {{"call", outer_bridge, METH_O, "Calls its argument."},
                                 {NULL, NULL, 0, NULL}};
-static struct PyModuleDef definition = {PyModuleDef_HEAD_INIT, "bridge", NULL, -1, methods,
-                                        NULL, NULL, NULL, NULL};
+static struct PyModuleDef definition = {
+    PyModuleDef_HEAD_INIT, "bridge", NULL, -1, methods, NULL, NULL, NULL, NULL};
 
 PyMODINIT_FUNC PyInit_bridge(void);
 PyMODINIT_FUNC PyInit_bridge(void)
