@@ -213,3 +213,25 @@ test("theme: the link's theme wins, the system's is the usual one", async (t) =>
   const usual = await on.open(t, "/p/run24", { theme: "dark" });
   assert.equal(await usual.evaluate(() => document.documentElement.dataset.theme), "dark");
 });
+
+test("live: watching for long leaves the heap as it was", async (t) => {
+  const page = await on.open(t, "/p/hours#view=flame");
+  await page.locator(".legend button").first().waitFor();
+  const session = await page.context().newCDPSession(page);
+  await session.send("Performance.enable");
+  const held = async () => {
+    for (let i = 0; i < 2; i++) await session.send("HeapProfiler.collectGarbage");
+    const { metrics } = await session.send("Performance.getMetrics");
+    const of = (name) => metrics.find((m) => m.name === name).value;
+    return { bytes: of("JSHeapUsedSize"), nodes: of("Nodes"), listeners: of("JSEventListeners") };
+  };
+  const drawn = () => on.mock.profiles.get("hours").rev();
+  const after = (ticks) => until(() => drawn() >= ticks, `${ticks} answers`, 60_000);
+  await after(drawn() + 40);
+  const before = await held();
+  await after(drawn() + 80);
+  const then = await held();
+  assert.ok(then.bytes < before.bytes * 1.1 + 500_000, `heap ${before.bytes} -> ${then.bytes}`);
+  assert.ok(then.nodes < before.nodes * 1.1 + 50, `nodes ${before.nodes} -> ${then.nodes}`);
+  assert.ok(then.listeners < before.listeners * 1.1 + 20, `listeners ${before.listeners} -> ${then.listeners}`);
+});

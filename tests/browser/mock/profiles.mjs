@@ -217,6 +217,33 @@ function daySeries() {
   });
 }
 
+const HOURS_STEP_S = 10;
+const HOURS_POINTS = 1500;
+
+/** A program that is watched for long, at speed: each answer is ten seconds later than the last. */
+function hours() {
+  let ticks = 6;
+  const one = sampled("hours", "python3 server.py", () => 20, { state: () => "live" });
+  const seconds = () => ticks * HOURS_STEP_S;
+  const stacks = one.samples().filter((_, i) => i % 12 === 0);
+  return {
+    ...one,
+    rev: () => ticks,
+    advance: () => ticks++,
+    duration: seconds,
+    summary: "46 % in hash_password (login.py:12); memory steady",
+    /** As many as ever, each standing for more; the shares drift. */
+    samples: () => stacks.map((s, i) => ({ ...s, weight: 1 + ((i * 7 + ticks) % 13) + Math.floor(ticks / 20) })),
+    series() {
+      const t = Array.from({ length: HOURS_POINTS }, (_, i) => (i / HOURS_POINTS) * seconds());
+      return [
+        { name: "rss", unit: "bytes", process: null, t, v: t.map((x) => Math.round(2e8 + 4e7 * Math.sin(x / 600))) },
+        { name: "cpu", unit: "percent", process: null, t, v: t.map((x) => 40 + 30 * Math.sin(x / 90)) },
+      ];
+    },
+  };
+}
+
 /** A run whose allocations were followed. */
 function withHeap(id, everyBytes) {
   const blocks = makeBlocks();
@@ -258,6 +285,7 @@ export function makeProfiles() {
     hostile(),
     huge(),
     daySeries(),
+    hours(),
     sampled("broken1", "nightly import", () => 11.4, {
       state: () => "interrupted",
       summary: "52 % in hash_password (login.py:12)",

@@ -276,11 +276,12 @@ export function startMock({ dist, port = 0 }) {
       const { next } = JSON.parse(text);
       const wait = () => {
         if (socket.destroyed) return;
+        profile.advance?.();
         if (profile.rev() <= next && profile.state() === "live") return void setTimeout(wait, 20);
         const count = profile.samples().length;
         say(JSON.stringify({ rev: profile.rev(), state: profile.state(), duration_s: profile.duration(), samples: count, threads: 3, counters: profile.counters, summary: profile.summary, rss_bytes: 0 }));
       };
-      setTimeout(wait, LIVE_EVERY_MS);
+      setTimeout(wait, profile.advance ? 0 : LIVE_EVERY_MS);
     });
   });
 
