@@ -39,15 +39,17 @@ const wants = (name) => !options.only || name.includes(options.only);
 
 // ---- when a picture is complete ----
 
-/** Colours in one line of the canvas: the first frame that shows boxes, told by the page's own clock. */
+/** Several colours in some lines of the canvas: the first frame that shows a picture, told by the page's own clock. */
 const CANVAS = (selector) => {
   const look = () => {
     const canvas = document.querySelector(selector);
     if (canvas && canvas.width > 300) {
-      const pixels = canvas.getContext("2d").getImageData(0, Math.floor(canvas.height / 3), canvas.width, 1).data;
-      let coloured = 0;
-      for (let i = 0; i < pixels.length; i += 44) if (pixels[i + 3] === 255 && Math.abs(pixels[i] - pixels[i + 2]) > 24) coloured++;
-      if (coloured > 3) {
+      const seen = new Set();
+      for (const part of [0.06, 0.2, 0.34, 0.5, 0.7]) {
+        const { data } = canvas.getContext("2d").getImageData(0, Math.floor(canvas.height * part), canvas.width, 1);
+        for (let i = 0; i < data.length; i += 28) if (data[i + 3] === 255) seen.add((data[i] << 16) | (data[i + 1] << 8) | data[i + 2]);
+      }
+      if (seen.size > 3) {
         window.painted = performance.now();
         return;
       }
@@ -202,7 +204,7 @@ function compare(what, ours, theirs, tool, target) {
 
 // ---- what is measured ----
 
-const program = await serve(options.heliograph);
+const program = await serve(options.heliograph, ["--max-upload", "1GiB"]);
 const browser = await launch();
 const send = async (name) => program.upload(name, readFileSync(file(name)));
 const at = (id, hash) => `${program.url}/p/${id}#${hash}`;
@@ -263,7 +265,7 @@ async function large(name, hash, what) {
 
 async function dayOfMemory() {
   const id = await send("day.mprof");
-  const ours = await firstPaint(browser, at(id, "view=memory"), CANVAS, ".memory-view canvas");
+  const ours = await firstPaint(browser, at(id, "view=memory"), CANVAS, "#view canvas");
   compare("864,000 points x 3 series", ours, null, "", 0.3);
 }
 

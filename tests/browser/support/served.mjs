@@ -13,9 +13,9 @@ const program = process.env.HELIOGRAPH ?? "";
 export const skip = existsSync(program) ? false : "HELIOGRAPH does not name the program";
 
 /** Starts it; `stop` ends it and takes its store away. */
-export async function serve(executable = program) {
+export async function serve(executable = program, more = []) {
   const folder = mkdtempSync(join(tmpdir(), "heliograph-served-"));
-  const child = spawn(executable, ["serve", "--listen", "127.0.0.1:0", "--store", join(folder, "store.db")], { stdio: ["ignore", "pipe", "pipe"] });
+  const child = spawn(executable, ["serve", "--listen", "127.0.0.1:0", "--store", join(folder, "store.db"), ...more], { stdio: ["ignore", "pipe", "pipe"] });
   let said = "";
   for (const stream of [child.stdout, child.stderr]) stream.on("data", (chunk) => (said += chunk));
   const url = await until(() => /http:\/\/[\d.]+:\d+/.exec(said)?.[0], "the server prints its address", 20_000);
