@@ -47,7 +47,7 @@ const CANVAS = (selector) => {
       const seen = new Set();
       for (const part of [0.06, 0.2, 0.34, 0.5, 0.7]) {
         const { data } = canvas.getContext("2d").getImageData(0, Math.floor(canvas.height * part), canvas.width, 1);
-        for (let i = 0; i < data.length; i += 28) if (data[i + 3] === 255) seen.add((data[i] << 16) | (data[i + 1] << 8) | data[i + 2]);
+        for (let i = 0; i < data.length; i += 28) if (data[i + 3] > 60) seen.add((data[i] << 16) | (data[i + 1] << 8) | data[i + 2]);
       }
       if (seen.size > 3) {
         window.painted = performance.now();
