@@ -279,6 +279,7 @@ enum status memory_build(struct memory *out, const struct profile *p,
     if (st == STATUS_OK) {
         sums.peak = peak.time_ns;
         m.peak_ns = peak.time_ns ? peak.time_ns - 1 : 0;
+        m.peak_bytes = peak.bytes;
         st = memory_places_init(&places, p, filter, options->by);
     }
     if (st == STATUS_OK)

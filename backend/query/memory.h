@@ -54,6 +54,8 @@ struct memory {
     uint64_t every_bytes; /* 0 = exact */
     bool has_counts, has_temporary;
     uint64_t peak_ns;
+    double
+        peak_bytes; /* of the series; several processes' highest moments of one tick sum to more */
     struct memory_amount total[MEMORY_MEASURES];
     struct memory_row *rows;
     size_t len, places; /* rows kept, of how many */

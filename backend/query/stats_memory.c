@@ -95,7 +95,7 @@ static void write_heap(struct json_out *j, const struct memory *m)
     json_out_key(j, "heap");
     json_out_object(j);
     json_out_key(j, "peak_bytes");
-    json_out_i64(j, of[MEMORY_PEAK].bytes);
+    json_out_f64(j, m->peak_bytes);
     json_out_key(j, "peak_s");
     json_out_f64(j, (double)m->peak_ns / 1e9);
     json_out_key(j, "in_use_bytes");
@@ -216,7 +216,9 @@ static void print_totals(const struct memory *m, struct buf *out)
         buf_put_text(out, ", every allocation counted");
     }
     buf_put_byte(out, '\n');
-    put_total(out, "most in use", m, MEMORY_PEAK);
+    buf_printf(out, "  %-20s", "most in use");
+    put_bytes(out, m->peak_bytes);
+    put_error(out, m, m->total[MEMORY_PEAK]);
     buf_printf(out, ", at %s\n", when);
     put_total(out, "in use at the end", m, MEMORY_IN_USE);
     put_count(out, m, MEMORY_IN_USE, "blocks");

@@ -213,8 +213,24 @@ static void put_counters(struct heap *h)
                 sizeof(h->lifetimes) / sizeof(h->lifetimes[0]));
 }
 
+/* All that is drained in one go has one time. When a process ends in it, its rows are written at
+ * once: what came after its highest moment is told a nanosecond later, so that the two stay apart.
+ */
+static uint64_t after_peaks(struct heap *h, uint64_t end_ns)
+{
+    uint64_t after = end_ns > h->total_peak_ns ? end_ns : h->total_peak_ns + 1;
+    for (size_t i = 0; i < h->active_len; i++) {
+        uint64_t peak_ns = h->processes[h->active[i]]->peak_ns;
+        after = after > peak_ns ? after : peak_ns + 1;
+    }
+    if (after != end_ns && h->now_ns < after)
+        h->now_ns = after;
+    return after;
+}
+
 void heap_write_rows(struct heap *h, uint64_t end_ns)
 {
+    end_ns = after_peaks(h, end_ns);
     size_t len = collect_rows(h, end_ns);
     stream_lock(h->stream);
     put_rows(h, len);
