@@ -5,8 +5,10 @@ import { formatAge, formatBytes, formatClock, formatSeconds, formatShort } from 
 import { el, fill, icon } from "../widgets/dom";
 import { stateCard, toast } from "../widgets/notice";
 import { logo, themeSwitch } from "./header_view";
+import { previewOf } from "./preview";
 
 const PAGE_ROWS = 50;
+const MOST_TAGS = 4;
 const REFRESH_MS = 3000;
 
 type Order = "newest" | "longest" | "peak" | "name";
@@ -192,12 +194,28 @@ export class LibraryPage {
       el(
         "div",
         { class: "words" },
-        el("div", { class: "title" }, el("a", { href: row.shapes.join() === "benchmarks" ? "/benchmarks" : `/p/${encodeURIComponent(row.id)}` }, name), stateBadge(row)),
+        el("div", { class: "title" }, el("a", { href: row.shapes.join() === "benchmarks" ? "/benchmarks" : `/p/${encodeURIComponent(row.id)}` }, name), stateBadge(row), ...this.tags(row)),
         el("div", { class: "summary" }, safeName(row.summary || row.producer || row.format)),
       ),
+      previewOf(row, this.abort.signal),
       facts,
       remove,
     );
+  }
+
+  /** A click on one shows the profiles that have it. */
+  private tags(row: ProfileRow): HTMLElement[] {
+    return Object.entries(row.tags)
+      .slice(0, MOST_TAGS)
+      .map(([key, value]) => {
+        const words = safeName(value ? `${key}=${value}` : key).slice(0, 60);
+        const tag = el("button", { class: "tag", type: "button", title: `Profiles with ${words}` }, words);
+        tag.addEventListener("click", () => {
+          this.search.value = value || key;
+          this.search.dispatchEvent(new Event("input"));
+        });
+        return tag;
+      });
   }
 
   /** The earlier one is the base. */
