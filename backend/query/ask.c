@@ -124,7 +124,7 @@ static enum status ask_flame(const struct ask *a, struct buf *answer, bool *is_b
 static enum status ask_table(const struct ask *a, struct buf *answer, bool *is_binary,
                              struct error *err)
 {
-    (void)is_binary;
+    *is_binary = false;
     struct table_options options = {.sort = param(a, "sort"), .text = param(a, "q")};
     struct table t;
     uint64_t limit = 0;
@@ -152,7 +152,7 @@ static enum status function_param(const struct ask *a, uint32_t *function, struc
 static enum status ask_callers(const struct ask *a, struct buf *answer, bool *is_binary,
                                struct error *err)
 {
-    (void)is_binary;
+    *is_binary = false;
     struct callers c;
     uint32_t function = 0;
     enum status st = function_param(a, &function, err);
@@ -168,7 +168,7 @@ static enum status ask_callers(const struct ask *a, struct buf *answer, bool *is
 static enum status ask_lines(const struct ask *a, struct buf *answer, bool *is_binary,
                              struct error *err)
 {
-    (void)is_binary;
+    *is_binary = false;
     struct lines l;
     uint32_t function = 0;
     const char *file = param(a, "file");
@@ -185,7 +185,7 @@ static enum status ask_lines(const struct ask *a, struct buf *answer, bool *is_b
 static enum status ask_source(const struct ask *a, struct buf *answer, bool *is_binary,
                               struct error *err)
 {
-    (void)is_binary;
+    *is_binary = false;
     uint32_t function = 0;
     const char *file = param(a, "file");
     enum status st = file ? STATUS_OK : function_param(a, &function, err);
@@ -197,7 +197,7 @@ static enum status ask_source(const struct ask *a, struct buf *answer, bool *is_
 static enum status ask_series(const struct ask *a, struct buf *answer, bool *is_binary,
                               struct error *err)
 {
-    (void)is_binary;
+    *is_binary = false;
     const char *process = param(a, "process");
     uint64_t points = 0;
     uint64_t index = 0;
@@ -221,7 +221,7 @@ static enum status ask_series(const struct ask *a, struct buf *answer, bool *is_
 static enum status ask_spans(const struct ask *a, struct buf *answer, bool *is_binary,
                              struct error *err)
 {
-    (void)is_binary;
+    *is_binary = false;
     (void)err;
     return spans_write_json(a->profile, a->revision, answer);
 }
@@ -229,7 +229,7 @@ static enum status ask_spans(const struct ask *a, struct buf *answer, bool *is_b
 static enum status ask_activity(const struct ask *a, struct buf *answer, bool *is_binary,
                                 struct error *err)
 {
-    (void)is_binary;
+    *is_binary = false;
     uint64_t buckets = 0;
     enum status st = param_u64(a, "buckets", ACTIVITY_MAX_BUCKETS, &buckets, err);
     return st == STATUS_OK
@@ -240,7 +240,7 @@ static enum status ask_activity(const struct ask *a, struct buf *answer, bool *i
 static enum status ask_stats(const struct ask *a, struct buf *answer, bool *is_binary,
                              struct error *err)
 {
-    (void)is_binary;
+    *is_binary = false;
     uint64_t top = 50;
     struct stats_options options = {.sort = param(a, "sort")};
     enum status st = param_u64(a, "top", UINT32_MAX, &top, err);
@@ -264,7 +264,6 @@ static const struct {
 enum status ask_answer(const struct ask *a, const char *question, struct buf *answer,
                        bool *is_binary, struct error *err)
 {
-    *is_binary = false;
     for (size_t i = 0; i < sizeof(questions) / sizeof(questions[0]); i++) {
         if (strcmp(questions[i].name, question) == 0)
             return questions[i].answer(a, answer, is_binary, err);

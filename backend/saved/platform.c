@@ -44,15 +44,15 @@ enum status unpack_batch(const struct wire_bytes *packed, uint64_t raw_size, str
 static int (*compare_now)(const void *, const void *, void *);
 static void *ctx_now;
 
-static int compare(const void *a, const void *b)
+static int compare_plain(const void *a, const void *b)
 {
     return compare_now(a, b, ctx_now);
 }
 
-void qsort_r(void *base, size_t n, size_t size, int (*with)(const void *, const void *, void *),
-             void *ctx)
+void saved_qsort_r(void *base, size_t n, size_t size,
+                   int (*compare)(const void *, const void *, void *), void *ctx)
 {
-    compare_now = with;
+    compare_now = compare;
     ctx_now = ctx;
-    qsort(base, n, size, compare);
+    qsort(base, n, size, compare_plain);
 }

@@ -1,7 +1,8 @@
 #pragma once
 /* What wasi-libc lacks and the sources that go into the saved page use; included before each. */
 
-#include <stddef.h>
+#include <stdlib.h>
 
-void qsort_r(void *base, size_t n, size_t size, int (*compare)(const void *, const void *, void *),
-             void *ctx);
+void saved_qsort_r(void *base, size_t n, size_t size,
+                   int (*compare)(const void *, const void *, void *), void *ctx);
+#define qsort_r saved_qsort_r

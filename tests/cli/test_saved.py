@@ -1,9 +1,11 @@
 """Saved profiles from the command line: report, open, list, export, delete, exit codes."""
 
+import gzip
 import json
 import pathlib
 import pstats
 import re
+import shutil
 import subprocess
 import sys
 import unittest
@@ -79,6 +81,47 @@ class Saved(unittest.TestCase):
                 self.assertEqual(done.returncode, 0, done.stderr)
             listed = json.loads(heliograph(folder, "list", "--json", "--store", folder / "copy.db").stdout)
             self.assertEqual([row["id"] for row in listed], [profile])
+
+    def test_packed_files_and_stdin_are_the_same_profile(self):
+        with scratch() as folder:
+            saved = make_prof(folder)
+            same = report(folder, saved)
+            packed = {"fib.gz": gzip.compress(saved.read_bytes()), "twice.gz": gzip.compress(gzip.compress(saved.read_bytes()))}
+            if shutil.which("zstd"):
+                packed["fib.zst"] = subprocess.run(["zstd", "-c", str(saved)], check=True, capture_output=True).stdout
+            else:
+                print("SKIP: there is no zstd program to pack a file with", flush=True)
+            for name, data in packed.items():
+                (folder / name).write_bytes(data)
+                told = report(folder, folder / name)
+                self.assertEqual((told["values"], told["functions"]), (same["values"], same["functions"]), name)
+                with open(folder / name, "rb") as stream:
+                    done = heliograph(folder, "report", "--json", "-", stdin=stream)
+                self.assertEqual(json.loads(done.stdout)["functions"], same["functions"], done.stderr)
+
+    def test_the_page_as_one_file_is_read_again_and_pstats_loads_its_export(self):
+        with scratch() as folder:
+            saved = make_prof(folder)
+            done = heliograph(folder, "convert", saved, "-o", folder / "fib.html")
+            self.assertEqual((done.returncode, done.stderr), (0, ""))
+            done = heliograph(folder, "convert", folder / "fib.html", "-o", folder / "again.prof", "--to", "pstats")
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertEqual(pstats.Stats(str(folder / "again.prof")).stats, pstats.Stats(str(saved)).stats)
+
+    def test_benchmarks_over_three_runs_and_the_gate(self):
+        with scratch() as folder:
+            for day, mean in ((1, 0.1), (2, 0.1), (3, 0.2)):
+                stats = {"min": mean, "max": mean, "mean": mean, "stddev": mean / 50, "median": mean, "rounds": 20, "iterations": 1}
+                (folder / f"{day}.json").write_text(json.dumps({"machine_info": {"node": "here"}, "commit_info": {"id": f"c{day}"}, "version": "4",
+                    "datetime": f"2026-01-0{day}T00:00:00", "benchmarks": [{"name": "test_it", "fullname": "t.py::test_it", "stats": stats}]}))
+            runs = [folder / f"{day}.json" for day in (3, 1, 2)]
+            done = heliograph(folder, "history", "--json", "--fail", *runs)
+            told = json.loads(done.stdout)
+            self.assertEqual(done.returncode, 1)
+            self.assertEqual([r["commit"] for r in told["runs"]], ["c1", "c2", "c3"])
+            self.assertEqual([p.get("mark") for p in told["benchmarks"][0]["points"]], [None, None, "slower"])
+            self.assertEqual(heliograph(folder, "history", "--fail", *runs[1:]).returncode, 0)
+            self.assertEqual(heliograph(folder, "history", make_prof(folder)).returncode, 2)
 
     def test_bad_files_are_one_clear_line_and_exit_2(self):
         with scratch() as folder:
