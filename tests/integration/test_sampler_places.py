@@ -121,6 +121,24 @@ class Places(unittest.TestCase):
 
         self.each(check, few=True)
 
+    def test_greenlets_are_not_mixed_up(self):
+        checked = 0
+        for label, python in self.pythons.items():
+            if subprocess.run([python, "-c", "import greenlet"], capture_output=True).returncode:
+                continue
+            with self.subTest(python=label):
+                lines, _, words = probe("--rate", 500, "--", python, PROGRAMS / "greenlets.py", 2)
+                cpu = collections.Counter()
+                for line in lines:
+                    names = list(map(short, line.frames))
+                    if "spin" in names:
+                        self.assertIn(names[names.index("spin") - 2:], (["one", "inner_one", "spin"], ["two", "inner_two", "spin"]))
+                        cpu[names[names.index("spin") - 1]] += line.cpu
+                self.assertAlmostEqual(cpu["inner_one"] / sum(cpu.values()), 2 / 3, delta=0.1)
+                checked += 1
+        if not checked:
+            self.skipTest("SKIP: no Python here has greenlet")
+
     def test_frozen_modules_and_a_stripped_program(self):
         def check(python, folder):
             lines, _, _ = probe("--rate", 200, "--", python, "-X", "frozen_modules=on", "-c", SPIN)
