@@ -410,6 +410,8 @@ static enum status build(struct flame *f, struct walk *w, struct query_cache *ca
     free(w->depth);
     if (shaped.to)
         reshape_deinit(&shaped);
+    w->tree = NULL; /* it was the reshaped one's, or the cache's */
+    w->to = NULL;
     return st;
 }
 
