@@ -82,10 +82,6 @@ bool http_match(struct http_request *r, const char *pattern);
 /* Nesting of arrays and objects, strings aside: looked at before a parser recurses. */
 size_t http_json_depth(const uint8_t *data, size_t len);
 
-/* Whether a body that came so far in so long only keeps a thread from others: below 1 KiB/s after
- * half a minute. */
-bool http_is_too_slow(uint64_t bytes, uint64_t elapsed_ns);
-
 /* ---- gate.c ---- */
 
 /* STATUS_OK, or the answer the request deserves: `*code` and the words. Sets r->route, parts and

@@ -4,13 +4,8 @@
 #include <strings.h>
 
 #include "backend/http/inside.h"
-#include "common/base/clock.h"
 
-enum {
-    FIRST_CHUNK = 64 * 1024,
-    SLOW_AFTER_S = 30, /* of a body; from then on it must have come at so many bytes a second */
-    SLOW_BYTES = 1024,
-};
+enum { FIRST_CHUNK = 64 * 1024 };
 
 const char *http_method(const struct http_request *r)
 {
@@ -244,15 +239,8 @@ static void say_go_on(struct http_request *r)
         mg_printf(r->conn, "HTTP/1.1 100 Continue\r\n\r\n");
 }
 
-bool http_is_too_slow(uint64_t bytes, uint64_t elapsed_ns)
-{
-    uint64_t seconds = elapsed_ns / 1000000000;
-    return seconds > SLOW_AFTER_S && bytes / SLOW_BYTES < seconds - SLOW_AFTER_S;
-}
-
 static enum status read_all(struct http_request *r, struct buf *body, struct error *err)
 {
-    uint64_t begin_ns = clock_monotonic_ns();
     long long told = r->info->content_length;
     uint64_t limit = body_limit(r);
     size_t chunk = FIRST_CHUNK;
@@ -267,8 +255,6 @@ static enum status read_all(struct http_request *r, struct buf *body, struct err
         body->len -= chunk - (size_t)n;
         if (n == 0)
             break;
-        if (http_is_too_slow(body->len, clock_monotonic_ns() - begin_ns))
-            return error_set(err, STATUS_GONE, "the body comes too slowly");
         if (body->len > limit)
             return error_set(err, STATUS_TOO_LARGE, "the body is larger than %llu bytes",
                              (unsigned long long)limit);

@@ -304,13 +304,3 @@ Test(http_server, counts_what_it_answers_and_refuses)
     cr_assert_eq(stats.by_class[4], 1);
     http_server_stop(s);
 }
-
-Test(http, a_body_may_be_slow_but_not_for_ever)
-{
-    const uint64_t second = 1000000000;
-    cr_assert_not(http_is_too_slow(1, 30 * second));
-    cr_assert_not(http_is_too_slow(1024 * 70, 100 * second));
-    cr_assert(http_is_too_slow(1024 * 69, 100 * second));
-    cr_assert(http_is_too_slow(0, 31 * second));
-    cr_assert_not(http_is_too_slow(256 << 20, 86400 * second));
-}
