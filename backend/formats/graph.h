@@ -8,7 +8,7 @@
 struct graph {
     struct call_graph graph; /* graph.unit is the profile's string, or 0 */
     const char *unit;        /* "s", "bytes", "count", ... */
-    double frameless; /* of samples that name no function: in no row */
+    double frameless;        /* of samples that name no function: in no row */
     bool is_from_stacks;
     bool is_owned;
 };
