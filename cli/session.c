@@ -234,9 +234,10 @@ static void send_source(struct session *s, const struct wire_bytes *wanted)
         : !is_known ? error_set(&err, STATUS_NOT_FOUND, "no function here is of %.200s", file)
                     : read_from_processes(s, file, &text, &err);
     stream_lock(s->stream);
-    if (st == STATUS_OK)
-        st = stream_source(s->stream, file, wanted->len, (const char *)text.data, text.len);
-    else
+    if (st == STATUS_OK &&
+        stream_source(s->stream, file, wanted->len, (const char *)text.data, text.len) != STATUS_OK)
+        st = error_set(&err, STATUS_NO_MEMORY, "no memory for the text of %.200s", file);
+    if (st != STATUS_OK)
         stream_notice(s->stream, 1, "no_source", err.text);
     stream_unlock(s->stream);
     buf_deinit(&text);

@@ -73,7 +73,7 @@ void api_note_list(struct http_request *r, void *ctx)
 
 static bool is_time(const cJSON *item)
 {
-    return cJSON_IsNumber(item) && isfinite(item->valuedouble) && item->valuedouble >= 0;
+    return item && cJSON_IsNumber(item) && isfinite(item->valuedouble) && item->valuedouble >= 0;
 }
 
 static enum status read_note(const cJSON *json, struct library_note *out, struct error *err)

@@ -114,9 +114,13 @@ static ssize_t read_memory(struct sampled_process *p, struct sampling *s, const 
     return total;
 }
 
+/* Above what the deepest stacks of many threads take: addresses that were read torn must not make
+ * us ask for the whole of a process. */
+enum { SLICE_MAX = 256 << 20 };
+
 static bool make_room(struct sampled_process *p, size_t iov_len, size_t bytes)
 {
-    return array_reserve(&p->iov, &p->iov_cap, iov_len) &&
+    return bytes <= SLICE_MAX && array_reserve(&p->iov, &p->iov_cap, iov_len) &&
            array_reserve(&p->slice, &p->slice_cap, bytes);
 }
 

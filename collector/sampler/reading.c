@@ -89,11 +89,13 @@ static void put_cframes(struct reading *r)
         for (size_t k = i + 1; k < r->cframes_len; k++) {
             uint64_t low = r->cframes[k] < begin ? r->cframes[k] : begin;
             uint64_t high = r->cframes[k] + 8 > end ? r->cframes[k] + 8 : end;
-            is_put[k] = is_put[k] || (low / PAGE == high / PAGE && high - low <= CFRAME_SPAN);
-            if (is_put[k]) {
-                begin = low;
-                end = high;
-            }
+            /* What an earlier piece has must not stretch this one to it: they may lie terabytes
+             * apart. */
+            if (is_put[k] || low / PAGE != high / PAGE || high - low > CFRAME_SPAN)
+                continue;
+            is_put[k] = true;
+            begin = low;
+            end = high;
         }
         size_t at = put_iov(r, begin + field, end - begin);
         for (size_t k = i; k < r->cframes_len; k++) {

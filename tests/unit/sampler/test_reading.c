@@ -174,3 +174,23 @@ Test(sampler_reading, a_circle_is_broken_and_ends)
     cr_expect_eq(judge(&len), READING_TOO_DEEP);
     cr_expect_eq(len, 0);
 }
+
+/* Two that lie together on the C stack and one far away, whatever their order, are a few bytes:
+ * never all that is between them. */
+Test(sampler_reading, places_of_the_innermost_frame_do_not_draw_in_what_is_between)
+{
+    struct python_layout cframes;
+    cr_assert_eq(python_layout_init(&cframes, 0x030c01f0, NULL, 0), PYTHON_LAYOUT_OK);
+    uint64_t near = 0x7ffd00001000;
+    uint64_t far = 0x7e0000001000;
+    uint64_t orders[][3] = {{near, far, near + 64}, {far, near, near + 64}, {near, near + 64, far}};
+    for (size_t i = 0; i < 3; i++) {
+        struct reading r;
+        reading_init(&r, &cframes, &memory, address_of(tstate));
+        memcpy(r.cframes, orders[i], sizeof(orders[i]));
+        r.cframes_len = 3;
+        cr_assert(reading_compile(&r));
+        cr_assert_lt(r.bytes, 65536, "order %zu: %zu bytes", i, r.bytes);
+        reading_deinit(&r);
+    }
+}
