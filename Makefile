@@ -54,7 +54,7 @@ run: build ## profile CMD and show it
 
 # Probes that measure: tests and benchmarks run them from the release build.
 probes: build
-	@cmake --build $(RELEASE) -j $(JOBS) --target sampler_probe heap_probe $(QUIET)
+	@cmake --build $(RELEASE) -j $(JOBS) --target sampler_probe native_plain heap_probe $(QUIET)
 
 test: build probes dev build/npm-frontend.stamp build/npm-tests/browser.stamp ## every suite; ends with "N passed, N failed, N skipped"
 	@python3 tests/run_all.py --release $(RELEASE) --dev $(DEV)

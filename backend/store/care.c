@@ -51,6 +51,7 @@ static enum status purge(struct writer *w, void *ctx, struct error *err)
     sqlite3_bind_int64(stmt, 2, chunk_key(data, UINT32_MAX));
     sqlite3_bind_int(stmt, 3, PURGE_CHUNKS);
     sqlite3_bind_int(stmt, 4, PURGE_BYTES);
+    sqlite3_bind_int64(stmt, 5, data);
     enum status st = db_run(writer_db(w), stmt, err);
     if (st != STATUS_OK || sqlite3_changes(writer_db(w)) > 0)
         return st;

@@ -51,11 +51,13 @@ static const char *const sql[WRITE_STATEMENTS] = {
     [WRITE_TRASH_DATA] =
         "UPDATE data SET is_trash=1 WHERE key=(SELECT data FROM profile WHERE id=?1)",
     [WRITE_DELETE_PROFILE] = "DELETE FROM profile WHERE id=?1",
-    /* So many chunks, or so many bytes, whichever comes first; at least one. */
+    /* So many chunks, or so many bytes, whichever comes first; at least one. That the data is trash
+     * is looked at again here: an import may have been finished since it was found. */
     [WRITE_DELETE_CHUNKS] =
         "DELETE FROM chunk WHERE key IN (SELECT key FROM (SELECT key, "
         "sum(len) OVER (ORDER BY key) - len AS before FROM (SELECT key, length(message) AS len "
-        "FROM chunk WHERE key BETWEEN ?1 AND ?2 ORDER BY key LIMIT ?3)) WHERE before < ?4)",
+        "FROM chunk WHERE key BETWEEN ?1 AND ?2 ORDER BY key LIMIT ?3)) WHERE before < ?4) "
+        "AND EXISTS (SELECT 1 FROM data WHERE key=?5 AND is_trash)",
     [WRITE_DELETE_DATA] = "DELETE FROM data WHERE key=?1 AND is_trash=1",
     [WRITE_DELETE_CHUNK] = "DELETE FROM chunk WHERE key BETWEEN ?1 AND ?2",
     [WRITE_MERGED] = "UPDATE profile SET chunks=chunks-?2, bytes=bytes-?3 WHERE data=?1",

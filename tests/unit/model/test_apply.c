@@ -205,8 +205,9 @@ Test(apply, batches_that_do_not_fit_are_refused_whole)
     b = (struct wire_batch){
         .first_function = 3, .functions = &(struct wire_function){.name = 4}, .functions_len = 1};
     check_refused(&b, "function_name, row 0: no row 4 (4 known)");
-    b = (struct wire_batch){
-        .first_function = 3, .functions = &(struct wire_function){.kind = 7}, .functions_len = 1};
+    b = (struct wire_batch){.first_function = 3,
+                            .functions = &(struct wire_function){.kind = WIRE_TASK + 1},
+                            .functions_len = 1};
     check_refused(&b, "function_kind");
     b = (struct wire_batch){
         .first_frame = 3, .frames = &(struct wire_frame){.function = 3}, .frames_len = 1};
