@@ -13,8 +13,7 @@ enum {
     FIRST_BACKOFF_MS = 100,
     LAST_BACKOFF_MS = 10000,
     MAX_REPLY = 1 << 20, /* what a server has to say is short */
-    CONNECT_SECONDS = 10,
-    OUR_FDS = 8, /* one connection and libwebsockets' own */
+    OUR_FDS = 8,         /* one connection and libwebsockets' own */
 };
 
 struct link {
@@ -30,9 +29,12 @@ struct link {
     bool is_open;     /* the upgrade is done */
     bool is_dropping; /* to be closed at the next chance */
     bool is_over;     /* no more connections */
+    bool is_proven;   /* link_proved_good was called for this connection */
     uint32_t backoff_ms;
     uint64_t next_try_ns;
-    struct buf out; /* LWS_PRE bytes, then the message */
+    uint64_t prove_ns;       /* what a connection may take to prove good */
+    uint64_t prove_until_ns; /* of this one */
+    struct buf out;          /* LWS_PRE bytes, then the message */
     struct buf in;
     lws_sorted_usec_list_t timer;
 };
@@ -146,6 +148,11 @@ static int callback(struct lws *wsi, enum lws_callback_reasons reason, void *use
     case LWS_CALLBACK_CLIENT_CLOSED:
         went_down(l, STATUS_UNREACHABLE, "the connection was lost");
         return 0;
+    case LWS_CALLBACK_WSI_DESTROY:
+        /* The only word of a connection that a timeout ended before the server's answer (4.1). */
+        if (wsi == l->wsi)
+            went_down(l, STATUS_UNREACHABLE, "the server accepts a connection but does not answer");
+        return 0;
     default:
         return 0;
     }
@@ -163,18 +170,21 @@ static void connect_now(struct link *l)
         .pwsi = &l->wsi,
     };
     l->is_trying = true;
+    l->is_proven = false;
+    l->prove_until_ns = clock_monotonic_ns() + l->prove_ns;
     /* On failure the callback has usually said so, and why. */
     if (!lws_client_connect_via_info(&info))
         went_down(l, STATUS_UNREACHABLE, "no connection");
 }
 
 enum status link_open(struct link **out, const struct url *url, const char *token,
-                      const struct link_events *events, struct error *err)
+                      uint64_t prove_ns, const struct link_events *events, struct error *err)
 {
     struct link *l = calloc(1, sizeof(*l));
     if (!l)
         return error_set(err, STATUS_NO_MEMORY, "no memory for the connection");
     l->url = *url;
+    l->prove_ns = prove_ns;
     l->events = *events;
     l->backoff_ms = FIRST_BACKOFF_MS;
     snprintf(l->host_header, sizeof(l->host_header), "%s:%d", url->host, url->port);
@@ -190,8 +200,6 @@ enum status link_open(struct link **out, const struct url *url, const char *toke
         .protocols = protocols,
         .fd_limit_per_thread = OUR_FDS,
         .options = LWS_SERVER_OPTION_SKIP_SERVER_CANONICAL_NAME,
-        .timeout_secs = CONNECT_SECONDS,
-        .connect_timeout_secs = CONNECT_SECONDS,
         .user = l,
         .gid = -1,
         .uid = -1,
@@ -227,6 +235,16 @@ static void on_timer(lws_sorted_usec_list_t *timer)
     lws_cancel_service(l->context);
 }
 
+/* A server that accepts and then says nothing, before the upgrade or after it. */
+static uint64_t give_time_to_prove(struct link *l, uint64_t now, uint64_t until_ns)
+{
+    if (!l->wsi || l->is_proven || l->is_dropping)
+        return until_ns;
+    if (now >= l->prove_until_ns)
+        link_drop(l, true);
+    return l->prove_until_ns < until_ns ? l->prove_until_ns : until_ns;
+}
+
 void link_service(struct link *l, uint64_t until_ns)
 {
     uint64_t now = clock_monotonic_ns();
@@ -236,7 +254,11 @@ void link_service(struct link *l, uint64_t until_ns)
         if (!l->wsi && l->next_try_ns < until_ns)
             until_ns = l->next_try_ns;
     }
-    uint64_t wait_us = until_ns > now ? (until_ns - now) / 1000 + 1 : 1;
+    until_ns = give_time_to_prove(l, now, until_ns);
+    /* It polls in whole milliseconds, rounded down, and would then spin through the rest of the
+     * last one: so the timer is due just before the millisecond after the one wanted. */
+    uint64_t wait_ms = until_ns > now ? (until_ns - now + 999999) / 1000000 : 0;
+    uint64_t wait_us = wait_ms > 0 ? wait_ms * 1000 + 900 : 1;
     lws_sul_schedule(l->context, 0, &l->timer, on_timer, (lws_usec_t)wait_us);
     lws_service(l->context, 0);
 }
@@ -252,8 +274,9 @@ void link_want_write(struct link *l)
         lws_callback_on_writable(l->wsi);
 }
 
-void link_reset_backoff(struct link *l)
+void link_proved_good(struct link *l)
 {
+    l->is_proven = true;
     l->backoff_ms = FIRST_BACKOFF_MS;
 }
 
@@ -265,6 +288,7 @@ void link_drop(struct link *l, bool comes_back)
     l->is_dropping = true;
     /* The callback of the next writeable or message closes it; a peer that reads nothing and says
      * nothing is closed by the timeout. */
-    lws_callback_on_writable(l->wsi);
+    if (l->is_open)
+        lws_callback_on_writable(l->wsi);
     lws_set_timeout(l->wsi, PENDING_TIMEOUT_USER_REASON_BASE, LWS_TO_KILL_ASYNC);
 }

@@ -28,9 +28,10 @@ struct link_events {
     void *ctx;
 };
 
-/* `token` (may be NULL) goes into the upgrade's Authorization header. Borrowed. */
+/* `token` (may be NULL) goes into the upgrade's Authorization header. Borrowed. A connection that
+ * has not proved good after `prove_ns` is given up, and another is made after the backoff. */
 enum status link_open(struct link **out, const struct url *url, const char *token,
-                      const struct link_events *events, struct error *err);
+                      uint64_t prove_ns, const struct link_events *events, struct error *err);
 void link_close(struct link *l); /* takes NULL; not from within an event */
 
 /* Connects when it is time, and serves the connection until an event has been handled, link_wake
@@ -43,8 +44,8 @@ void link_wake(struct link *l);
 /* There may be a message to send. */
 void link_want_write(struct link *l);
 
-/* The connection has proved good: the next loss is retried at once. */
-void link_reset_backoff(struct link *l);
+/* The server has answered as it should: the connection stays, its loss is retried at once. */
+void link_proved_good(struct link *l);
 
 /* Closes the connection; the link comes back after its backoff, or not at all. */
 void link_drop(struct link *l, bool comes_back);

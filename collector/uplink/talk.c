@@ -105,7 +105,7 @@ static void on_welcome(struct uplink *u, const struct wire_welcome *welcome)
     u->is_current = true;
     u->next_seq = welcome->next_seq;
     outbox_drop(&u->outbox, welcome->next_seq - 1);
-    link_reset_backoff(u->link);
+    link_proved_good(u->link);
     pthread_mutex_lock(&u->lock);
     u->state.reconnects += u->is_welcomed;
     u->is_welcomed = true;

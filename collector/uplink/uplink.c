@@ -13,6 +13,7 @@
 enum { DEFAULT_MEMORY = 32 << 20 };
 static const uint64_t default_spool = (uint64_t)1 << 30;
 static const uint64_t default_interval_ns = 250000000;
+static const uint64_t default_welcome_ns = 10000000000;
 static const uint64_t silence_ns = 60000000000;
 
 /* ---- from the stream ---- */
@@ -155,7 +156,7 @@ static enum status open_link(struct uplink *u, struct error *err)
             return error_set(err, STATUS_USAGE, "the token has characters that no token has");
         token[i] = given.data[i];
     }
-    return link_open(&u->link, &url, token, &events, err);
+    return link_open(&u->link, &url, token, u->options.welcome_ns, &events, err);
 }
 
 static enum status wait_for_welcome(struct uplink *u, int wait_ms, struct error *err)
@@ -215,6 +216,8 @@ static void init(struct uplink *u, struct stream *stream, const struct uplink_op
         u->options.memory_bytes = DEFAULT_MEMORY;
     if (u->options.spool_bytes == 0)
         u->options.spool_bytes = default_spool;
+    if (u->options.welcome_ns == 0)
+        u->options.welcome_ns = default_welcome_ns;
     if (u->options.interval_ns == 0)
         u->options.interval_ns = default_interval_ns;
     outbox_init(&u->outbox, u->options.memory_bytes, u->options.spool_bytes, options->spool_dir);

@@ -24,6 +24,7 @@ struct uplink_options {
     size_t memory_bytes;     /* unacknowledged batches in memory; 0 = 32 MiB */
     uint64_t spool_bytes;    /* 0 = 1 GiB */
     uint64_t interval_ns;    /* between batches; 0 = 250 ms */
+    uint64_t welcome_ns;     /* what a server may take to welcome a connection; 0 = 10 s */
     struct wire_hello hello; /* borrowed until uplink_close */
     /* A person at the page asked for something; called on the uplink's thread. May be NULL. */
     void (*on_control)(void *ctx, const struct wire_control *control);

@@ -2,10 +2,12 @@
 
 #include <criterion/criterion.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "collector/uplink/uplink.h"
@@ -55,6 +57,7 @@ static struct uplink_options options_with(const char *token)
 {
     struct uplink_options options = {
         .server_url = url, .interval_ns = 3000000, .hello = made_hello(id)};
+    options.welcome_ns = 3000000000; /* a server that stops leaves those in its queue hanging */
     options.hello.token = (struct wire_bytes){.data = token, .len = strlen(token)};
     return options;
 }
@@ -297,4 +300,32 @@ Test(uplink, leaves_no_descriptor_to_programs_started_meanwhile)
         cr_expect(flags & FD_CLOEXEC, "descriptor %d, %s", fd, target);
     }
     cr_assert_eq(close_uplink(15000), STATUS_OK);
+}
+
+/* As a server does that is stopped with a connection in its queue: nothing is refused or closed. */
+static int listen_silently(void)
+{
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof(at);
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    cr_assert_eq(bind(fd, (struct sockaddr *)&at, sizeof(at)), 0);
+    cr_assert_eq(listen(fd, 8), 0);
+    cr_assert_eq(getsockname(fd, (struct sockaddr *)&at, &len), 0);
+    snprintf(url, sizeof(url), "http://127.0.0.1:%d", ntohs(at.sin_port));
+    return fd;
+}
+
+Test(uplink, tries_again_when_a_server_accepts_and_says_nothing)
+{
+    int fd = listen_silently();
+    struct uplink_options options = options_with("");
+    options.welcome_ns = 50000000;
+    cr_assert_eq(uplink_open(&u, s, &options, 0, &err), STATUS_OK, "%s", err.text);
+    int first = accept(fd, NULL, NULL);
+    int second = accept(fd, NULL, NULL); /* without another try this is where the test ends */
+    cr_assert_geq(second, 0);
+    cr_assert_eq(close_uplink(0), STATUS_UNREACHABLE);
+    close(first);
+    close(second);
+    close(fd);
 }
