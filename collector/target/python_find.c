@@ -302,24 +302,33 @@ static void read_executable(pid_t pid, char *out, size_t size)
     out[len > 0 ? len : 0] = '\0';
 }
 
-static bool section_of(pid_t pid, const struct mapping *m, const char *section, uint64_t *address,
-                       uint64_t *size)
+/* What is looked for in the files a process has mapped. */
+struct wanted {
+    const char *symbol;  /* NULL: the section */
+    const char *section; /* NULL: the symbol */
+    const char *in;      /* also files with this in their name; NULL = only Python's own */
+};
+
+static bool find_in_file(pid_t pid, const struct mapping *m, const struct wanted *wanted,
+                         uint64_t *address, uint64_t *size)
 {
-    int fd = open_mapping(pid, m);
     struct elf elf = {0};
+    int fd = open_mapping(pid, m);
+    if (fd < 0)
+        return false;
     bool is_found = false;
-    if (fd >= 0 && elf_open(&elf, fd) == STATUS_OK) {
-        is_found = elf_section(&elf, section, address, size);
-        *address += m->begin - elf.load_address;
+    if (elf_open(&elf, fd) == STATUS_OK) {
+        is_found = wanted->symbol ? elf_symbol(&elf, wanted->symbol, address)
+                                  : elf_section(&elf, wanted->section, address, size);
+        if (is_found)
+            *address += m->begin - elf.load_address;
         elf_close(&elf);
     }
-    if (fd >= 0)
-        close(fd);
+    close(fd);
     return is_found;
 }
 
-bool python_find_section(pid_t pid, const char *name, const char *section, uint64_t *address,
-                         uint64_t *size)
+static bool find_in_files(pid_t pid, const struct wanted *wanted, uint64_t *address, uint64_t *size)
 {
     char executable[PATH_TEXT_MAX];
     read_executable(pid, executable, sizeof(executable));
@@ -330,12 +339,26 @@ bool python_find_section(pid_t pid, const char *name, const char *section, uint6
         char *text = (char *)maps.data;
         struct mapping m;
         while (!is_found && next_mapping(&text, &m)) {
-            if (strstr(base_name(m.path), name) || is_worth_opening(m.path, executable))
-                is_found = section_of(pid, &m, section, address, size);
+            if ((wanted->in && strstr(base_name(m.path), wanted->in)) ||
+                is_worth_opening(m.path, executable))
+                is_found = find_in_file(pid, &m, wanted, address, size);
         }
     }
     buf_deinit(&maps);
     return is_found;
+}
+
+bool python_find_section(pid_t pid, const char *name, const char *section, uint64_t *address,
+                         uint64_t *size)
+{
+    struct wanted wanted = {.section = section, .in = name};
+    return find_in_files(pid, &wanted, address, size);
+}
+
+bool python_find_symbol(pid_t pid, const char *name, uint64_t *address)
+{
+    struct wanted wanted = {.symbol = name};
+    return find_in_files(pid, &wanted, address, NULL);
 }
 
 void python_find(pid_t pid, struct python_found *out)
@@ -382,41 +405,4 @@ void python_find(pid_t pid, struct python_found *out)
     }
     snprintf(out->reason, sizeof(out->reason), "no Python runs in %.200s",
              executable[0] ? base_name(executable) : "this process");
-}
-
-static bool symbol_of(pid_t pid, const struct mapping *m, const char *name, uint64_t *address)
-{
-    struct elf elf = {0};
-    uint64_t found;
-    bool is_found = false;
-    int fd = open_mapping(pid, m);
-    if (fd < 0)
-        return false;
-    if (elf_open(&elf, fd) == STATUS_OK) {
-        is_found = elf_symbol(&elf, name, &found);
-        if (is_found)
-            *address = found + m->begin - elf.load_address;
-        elf_close(&elf);
-    }
-    close(fd);
-    return is_found;
-}
-
-bool python_find_symbol(pid_t pid, const char *name, uint64_t *address)
-{
-    char executable[PATH_TEXT_MAX];
-    read_executable(pid, executable, sizeof(executable));
-    struct buf maps;
-    buf_init(&maps, MAPS_MAX);
-    bool is_found = false;
-    if (process_read_file(pid, "maps", &maps)) {
-        char *text = (char *)maps.data;
-        struct mapping m;
-        while (!is_found && next_mapping(&text, &m)) {
-            if (is_worth_opening(m.path, executable))
-                is_found = symbol_of(pid, &m, name, address);
-        }
-    }
-    buf_deinit(&maps);
-    return is_found;
 }
