@@ -7,7 +7,6 @@
 #include <unistd.h>
 
 #include "cli/source_file.h"
-#include "cli/version.h"
 #include "collector/heap/heap.h"
 #include "collector/procstat/procstat.h"
 #include "collector/sampler/sampler.h"
@@ -17,10 +16,7 @@
 #include "common/base/log.h"
 
 enum {
-    MAX_TAGS = 64,
-    MAX_ARGV = 256,
     MAX_WATCHED = 64,
-    MAX_SPAN_CHARS = 256,
     WELCOME_MS = 10000,
     LAST_ACK_MS = 15000,
     DETACH_MS = 3000,
@@ -38,12 +34,7 @@ struct session {
     const struct session_plan *plan;
     atomic_bool is_stopped, is_paused;
 
-    char id[IDENT_CHARS + 1];
-    char host[256];
-    char producer[64];
-    char name[256];
-    struct wire_bytes argv[MAX_ARGV];
-    struct wire_tag tags[MAX_TAGS];
+    struct session_names names; /* the hello's words, as long as the uplink lives */
 
     /* Processes whose missing stacks have been told already. */
     uint64_t told[MAX_WATCHED];
@@ -54,117 +45,6 @@ struct session {
     uint64_t attach_begin_ns;
     bool is_attach_told, is_wait_told;
 };
-
-/* Spans come from the samples of the stacks. */
-static enum status check_spans(const struct session_plan *plan, struct error *err)
-{
-    size_t len = 0;
-    for (; plan->spans[len]; len++) {
-        size_t chars = strlen(plan->spans[len]);
-        if (chars == 0 || chars > MAX_SPAN_CHARS)
-            return error_set(err, STATUS_USAGE,
-                             "--span takes MODULE.FUNCTION of 1 to %d characters, not \"%.40s\"",
-                             MAX_SPAN_CHARS, plan->spans[len]);
-    }
-    if (len > SAMPLER_SPANS_MAX)
-        return error_set(err, STATUS_USAGE, "at most %d --span", SAMPLER_SPANS_MAX);
-    if (len > 0 && plan->rate_hz <= 0)
-        return error_set(err, STATUS_USAGE,
-                         "--span sees functions in the samples, which --no-stacks leaves out");
-    return STATUS_OK;
-}
-
-/* -1 when there is no such mode. */
-static int mode_by_name(const char *name)
-{
-    static const char *const names[] = {[SAMPLER_WALL] = "wall",
-                                        [SAMPLER_CPU] = "cpu",
-                                        [SAMPLER_GIL] = "gil",
-                                        [SAMPLER_EXCEPTION] = "exception"};
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        if (strcmp(names[i], name) == 0)
-            return (int)i;
-    }
-    return -1;
-}
-
-enum status session_plan_read(struct session_plan *out, const struct args *args, struct error *err)
-{
-    struct session_plan plan = {
-        .server_url = args_text(args, "server"),
-        .token = args_text(args, "token"),
-        .name = args_text(args, "name"),
-        .save_path = args_text(args, "save"),
-        .tags = args->tags,
-        .spans = args->spans,
-        .rate_hz = 100,
-        .mode = args_text(args, "mode"),
-        .interval_s = 0.1,
-        .memory = args_text(args, "memory"),
-        .is_quiet = args_flag(args, "quiet", false),
-        .may_send_sources = args_flag(args, "sources", true),
-        .never_stop = args_flag(args, "never-stop", false),
-        .is_native = args_flag(args, "native", false) || args_flag(args, "interpreter", false),
-        .with_interpreter = args_flag(args, "interpreter", false),
-        .exceptions = args_flag(args, "exceptions", false),
-    };
-    enum status st = args_number(args, "rate", 0.1, 100000, &plan.rate_hz, err);
-    if (st == STATUS_OK)
-        st = args_seconds(args, "interval", &plan.interval_s, err);
-    if (st == STATUS_OK)
-        st = args_size(args, "memory-every", &plan.memory_every, err);
-    if (st == STATUS_OK && plan.interval_s < 0.01)
-        st = error_set(err, STATUS_USAGE, "--interval is at least 10ms");
-    if (st != STATUS_OK)
-        return st;
-    if (!plan.mode)
-        plan.mode = "wall";
-    if (mode_by_name(plan.mode) < 0)
-        return error_set(err, STATUS_USAGE, "--mode is wall, cpu, gil or exception, not \"%s\"",
-                         plan.mode);
-    if (plan.memory && strcmp(plan.memory, "off") != 0 && strcmp(plan.memory, "sampled") != 0 &&
-        strcmp(plan.memory, "exact") != 0)
-        return error_set(err, STATUS_USAGE, "--memory is off, sampled or exact, not \"%s\"",
-                         plan.memory);
-    if (args_flag(args, "no-stacks", false))
-        plan.rate_hz = 0;
-    st = check_spans(&plan, err);
-    if (st != STATUS_OK)
-        return st;
-    *out = plan;
-    return STATUS_OK;
-}
-
-static struct wire_bytes bytes_of(const char *text)
-{
-    return (struct wire_bytes){.data = text, .len = strlen(text)};
-}
-
-static const char *base_name(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    return slash && slash[1] ? slash + 1 : path;
-}
-
-/* "python3 -u app.py x" is app.py, "python3 -m http.server" is http.server, all else is itself. */
-static const char *name_of_command(char *const *argv, int argc)
-{
-    if (argc == 0)
-        return "program";
-    if (strncmp(base_name(argv[0]), "python", 6) != 0)
-        return base_name(argv[0]);
-    for (int i = 1; i < argc; i++) {
-        if (strcmp(argv[i], "-m") == 0 && i + 1 < argc)
-            return argv[i + 1];
-        if (strcmp(argv[i], "-c") == 0)
-            return "python -c";
-        if (strcmp(argv[i], "-X") == 0 || strcmp(argv[i], "-W") == 0)
-            i++;
-        else if (argv[i][0] != '-')
-            return base_name(argv[i]);
-    }
-    return base_name(argv[0]);
-}
 
 static void note(struct session *s, const char *code, const char *text)
 {
@@ -251,50 +131,6 @@ static void on_control(void *ctx, const struct wire_control *control)
         send_source(s, &control->source);
 }
 
-static enum status fill_hello(struct session *s, const struct session_plan *plan,
-                              struct wire_hello *hello, struct error *err)
-{
-    if (!ident_random(s->id, IDENT_CHARS))
-        return error_set(err, STATUS_IO, "the kernel gives no random numbers");
-    if (gethostname(s->host, sizeof(s->host) - 1) != 0)
-        s->host[0] = '\0';
-    snprintf(s->producer, sizeof(s->producer), "heliograph %s", version_text());
-    snprintf(s->name, sizeof(s->name), "%s",
-             plan->name ? plan->name : name_of_command(plan->argv, plan->argc));
-    size_t argv_len = 0;
-    for (int i = 0; i < plan->argc && argv_len < MAX_ARGV; i++)
-        s->argv[argv_len++] = bytes_of(plan->argv[i]);
-    size_t tags_len = 0;
-    for (; plan->tags && plan->tags[tags_len]; tags_len++) {
-        const char *equals = strchr(plan->tags[tags_len], '=');
-        if (!equals || equals == plan->tags[tags_len])
-            return error_set(err, STATUS_USAGE, "--tag takes KEY=VALUE, not \"%s\"",
-                             plan->tags[tags_len]);
-        if (tags_len == MAX_TAGS)
-            return error_set(err, STATUS_USAGE, "at most %d tags", MAX_TAGS);
-        s->tags[tags_len].key =
-            (struct wire_bytes){plan->tags[tags_len], (size_t)(equals - plan->tags[tags_len])};
-        s->tags[tags_len].value = bytes_of(equals + 1);
-    }
-    *hello = (struct wire_hello){
-        .protocol = WIRE_PROTOCOL,
-        .session = bytes_of(s->id),
-        .token = bytes_of(plan->token ? plan->token : ""),
-        .name = bytes_of(s->name),
-        .host = bytes_of(s->host),
-        .producer = bytes_of(s->producer),
-        .mode = bytes_of(plan->mode),
-        .pid = (uint64_t)target_root(s->target),
-        .start_unix_ns = clock_unix_ns() - (clock_monotonic_ns() - stream_start_ns(s->stream)),
-        .rate_hz = plan->rate_hz,
-        .argv = s->argv,
-        .argv_len = argv_len,
-        .tags = s->tags,
-        .tags_len = tags_len,
-    };
-    return STATUS_OK;
-}
-
 static enum status start_uplink(struct session *s, const struct session_plan *plan,
                                 struct error *err)
 {
@@ -304,9 +140,12 @@ static enum status start_uplink(struct session *s, const struct session_plan *pl
         .on_control = on_control,
         .ctx = s,
     };
-    enum status st = fill_hello(s, plan, &options.hello, err);
+    enum status st = session_hello(&options.hello, &s->names, plan, err);
     if (st != STATUS_OK)
         return st;
+    options.hello.pid = (uint64_t)target_root(s->target);
+    options.hello.start_unix_ns =
+        clock_unix_ns() - (clock_monotonic_ns() - stream_start_ns(s->stream));
     return uplink_open(&s->uplink, s->stream, &options, WELCOME_MS, err);
 }
 
@@ -322,7 +161,7 @@ static enum status start_sampler(struct session *s, const struct session_plan *p
         .native = plan->is_native,
         .native_interpreter = plan->with_interpreter,
         .exceptions = plan->exceptions,
-        .mode = (enum sampler_mode)mode_by_name(plan->mode),
+        .mode = plan->mode,
     };
     return sampler_open(&s->sampler, s->target, s->stream, &options, err);
 }
@@ -529,7 +368,7 @@ void session_update(struct session *s)
 
 const char *session_id(const struct session *s)
 {
-    return s->id;
+    return s->names.id;
 }
 
 const char *session_url(const struct session *s)
@@ -592,7 +431,7 @@ enum status session_close(struct session *s, int exit_status, const char *reason
     memcpy(summary->reason, s->reason, sizeof(summary->reason));
     struct wire_bye bye = {.last_seq = 0, /* the uplink knows */
                            .exit_status = exit_status,
-                           .reason = bytes_of(reason)};
+                           .reason = {reason, strlen(reason)}};
     enum status st = uplink_close(s->uplink, &bye, LAST_ACK_MS, err);
     s->uplink = NULL;
     session_free(s);
