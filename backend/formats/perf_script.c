@@ -374,6 +374,19 @@ static bool is_perf_head(struct text line)
            text_starts(line, "# hostname :");
 }
 
+/* A last line without its end: half a number looks like a whole one, a frame that has closed the
+ * brackets around its object does not. */
+static bool is_half(struct text line)
+{
+    line = text_trim(line);
+    size_t depth = 0;
+    for (size_t i = 0; i < line.len; i++) {
+        depth += line.data[i] == '(';
+        depth -= line.data[i] == ')' && depth > 0;
+    }
+    return depth > 0 || line.len == 0 || line.data[line.len - 1] != ')';
+}
+
 static enum status read_lines(struct perf *r, const struct format_input *in)
 {
     struct text_lines lines;
@@ -384,8 +397,9 @@ static enum status read_lines(struct perf *r, const struct format_input *in)
         const char *wrong = NULL;
         if (line.len > 0 && line.data[0] == '#')
             has_perf_head = has_perf_head || is_perf_head(line);
-        else if (lines.at == lines.end && in->data[in->len - 1] != '\n' && lines.number > 1)
-            r->is_cut = true; /* half a line may look like a whole one */
+        else if (lines.at == lines.end && in->data[in->len - 1] != '\n' && lines.number > 1 &&
+                 is_half(line))
+            r->is_cut = true;
         else if (text_trim(line).len == 0)
             end_sample(r);
         else

@@ -155,7 +155,7 @@ static enum status add_hits(struct line_index *x, const struct profile *p)
 static enum status add_column(struct line_index *x, const struct profile *p,
                               const struct query_value *v, const struct query_filter *filter)
 {
-    double seconds = query_unit_seconds(v->unit);
+    double per_second = query_units_per_second(v->unit);
     bool is_bytes = strcmp(v->unit, "bytes") == 0 || strcmp(v->unit, "B") == 0;
     struct stack_sums sums;
     enum status st = stack_sums_init(&sums, p, false, v, filter);
@@ -170,13 +170,14 @@ static enum status add_column(struct line_index *x, const struct profile *p,
             st = f->line ? STATUS_NO_MEMORY : STATUS_OK;
             continue;
         }
-        if (seconds > 0)
-            add_known(&row->time_s, (double)sums.self[s] * seconds);
-        else if (is_bytes)
-            add_known(&row->bytes, (double)sums.self[s]);
-        else
-            add_known(&row->count, (double)sums.self[s]);
+        add_known(per_second > 0 ? &row->time_s
+                  : is_bytes     ? &row->bytes
+                                 : &row->count,
+                  (double)sums.self[s]);
     }
+    /* Whole units are added up, so that a sum is rounded once. */
+    for (size_t i = 0; i < x->out->len && per_second > 0; i++)
+        x->out->rows[i].time_s /= per_second;
     stack_sums_deinit(&sums);
     return st;
 }
@@ -306,12 +307,12 @@ static const struct {
     const char *counters[2]; /* a producer's own number comes first */
     const char *values[4];   /* names of values that mean the same */
 } heap_keys[HEAP_KEYS] = {
-    [HEAP_PEAK] = {{"peak_bytes", "heap_peak_bytes"}, {"peak", "high_water", "at_peak", NULL}},
+    [HEAP_PEAK] = {{"peak_bytes", "heap_peak_bytes"}, {"peak", "high_water", "at peak", NULL}},
     [HEAP_IN_USE] = {{"in_use_bytes", NULL}, {"in_use", "inuse_space", "inuse", NULL}},
     [HEAP_ALLOCATED] = {{"allocated_bytes", NULL},
                         {"allocated", "alloc_space", "allocated_bytes", NULL}},
     [HEAP_COUNT] = {{"allocations", NULL}, {"allocations", "alloc_objects", "blocks", NULL}},
-    [HEAP_LEAKED] = {{"leaked_bytes", NULL}, {"leaked", "at_end", NULL}},
+    [HEAP_LEAKED] = {{"leaked_bytes", NULL}, {"leaked", "at end", NULL}},
 };
 
 static bool find_counter(const struct profile *p, const char *name, double *value)

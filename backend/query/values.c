@@ -130,9 +130,11 @@ static double rough_busy_ns(const struct sample_set *set, size_t wall)
 
 /* Threads that only wait would fill the picture of a busy program: one that had work to do for
  * half of the time or more is shown by its CPU time first, one that mostly waits by the wall
- * clock. */
+ * clock. What another tool recorded keeps that tool's order. */
 static void put_default_first(const struct profile *p, struct query_values *list)
 {
+    if (p->format && !is_same_text(text_of(p, p->format), "heliograph"))
+        return;
     struct query_value *wall = NULL;
     struct query_value *cpu = NULL;
     for (size_t i = 0; i < list->len; i++) {
@@ -274,18 +276,24 @@ double query_value_total(const struct profile *p, const struct query_value *v)
     return total;
 }
 
-double query_unit_seconds(const char *unit)
+double query_units_per_second(const char *unit)
 {
     static const struct {
         const char *name;
-        double seconds;
+        double per_second;
     } units[] = {
-        {"s", 1},     {"seconds", 1},         {"ms", 1e-3}, {"milliseconds", 1e-3},
-        {"us", 1e-6}, {"microseconds", 1e-6}, {"ns", 1e-9}, {"nanoseconds", 1e-9},
+        {"s", 1},    {"seconds", 1},        {"ms", 1e3}, {"milliseconds", 1e3},
+        {"us", 1e6}, {"microseconds", 1e6}, {"ns", 1e9}, {"nanoseconds", 1e9},
     };
     for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
         if (is_same_text(unit, units[i].name))
-            return units[i].seconds;
+            return units[i].per_second;
     }
     return 0;
+}
+
+double query_unit_seconds(const char *unit)
+{
+    double per_second = query_units_per_second(unit);
+    return per_second > 0 ? 1 / per_second : 0;
 }

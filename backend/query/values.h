@@ -42,5 +42,7 @@ enum status query_value_find(const struct profile *p, const char *key, struct qu
 /* Sum over the whole profile. Sums saturate at the ends of int64. */
 double query_value_total(const struct profile *p, const struct query_value *v);
 
-/* 1e-9 for "ns", 1 for "s", ...; 0 when the unit is not a time. */
+/* 1e-9 for "ns", 1 for "s", ...; 0 when the unit is not a time. An amount divided by the other way
+ * round is the nearest double to its seconds, one multiplied need not be. */
 double query_unit_seconds(const char *unit);
+double query_units_per_second(const char *unit);

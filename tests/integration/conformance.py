@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """Reads every file of the corpus of saved profiles and compares with what its own tool said.
 
-usage: conformance.py PROBE [--corpus DIR|ARCHIVE] [--format NAME] [-v]
+usage: conformance.py PROBE [--report HELIOGRAPH] [--corpus DIR|ARCHIVE] [--format NAME] [-v]
 
-PROBE is tests/unit/formats/format_probe. The corpus is $HELIOGRAPH_CORPUS, an unpacked folder or a
+PROBE is tests/unit/formats/format_probe, which prints every number of every frame; with --report what
+`heliograph report --json` says to a person is compared as well. The corpus is $HELIOGRAPH_CORPUS, an unpacked folder or a
 .tar.xz, or ../shared/corpus/open.tar.xz beside the repository; without one the files in
 tests/fixtures/formats are read instead, and that is said. Files whose `expected` is "error" must be
 refused with exit code 2 and one line; `lenient` ones may go either way.
@@ -25,6 +26,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
 from conformance_checks import CHECKS  # noqa: E402
+from conformance_report import REPORTS, Report  # noqa: E402
 import conformance_json  # noqa: E402, F401  adds its checks
 
 TIME_LIMIT_S = 300  # sanitized builds unpack a bomb in a minute
@@ -57,7 +59,7 @@ def read(probe, path, folder):
     return 0, json.loads(run.stdout), text
 
 
-def check(probe, root, entry, folder):
+def check(probe, program, root, entry, folder):
     """None when all is well, else what is wrong."""
     path = root / entry["file"]
     code, got, message = read(probe, path, folder)
@@ -78,6 +80,9 @@ def check(probe, root, entry, folder):
     truth = json.loads((root / entry["truth"]).read_text())
     checker = CHECKS.get(entry["format"])
     wrong = checker(got, truth, entry) if checker else []
+    reporter = REPORTS.get(entry["format"])
+    if program and reporter:
+        wrong += reporter(Report(program, root / entry["file"], folder), truth, entry)
     return "; ".join(wrong[:4]) if wrong else None
 
 
@@ -85,7 +90,7 @@ def corpus_folder(given, temporary):
     place = given or os.environ.get("HELIOGRAPH_CORPUS")
     path = pathlib.Path(place) if place else ROOT.parent / "shared" / "corpus" / "open.tar.xz"
     if path.is_dir():
-        return path
+        return path.resolve()
     if not path.exists():
         return None
     with tarfile.open(path) as archive:
@@ -98,11 +103,13 @@ def corpus_folder(given, temporary):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("probe")
+    parser.add_argument("--report")
     parser.add_argument("--corpus")
     parser.add_argument("--format", action="append")
     parser.add_argument("-v", action="store_true")
     options = parser.parse_args()
     probe = str(pathlib.Path(options.probe).resolve())
+    program = options.report and str(pathlib.Path(options.report).resolve())
     with tempfile.TemporaryDirectory() as temporary:
         root = corpus_folder(options.corpus, temporary)
         if root is None:
@@ -123,7 +130,7 @@ def main():
             # Attack files try to create PWNED_* where they are read: an empty folder shows it.
             with tempfile.TemporaryDirectory() as folder:
                 try:
-                    wrong = check(probe, root, entry, folder)
+                    wrong = check(probe, program, root, entry, folder)
                 except subprocess.TimeoutExpired:
                     wrong = f"took longer than {TIME_LIMIT_S} s"
                 except Exception as e:  # a checker that meets the unexpected is a failure too
