@@ -27,6 +27,18 @@ static enum status check_spans(const struct session_plan *plan, struct error *er
     return STATUS_OK;
 }
 
+static enum status check_tags(const char *const *tags, struct error *err)
+{
+    for (size_t i = 0; tags && tags[i]; i++) {
+        const char *equals = strchr(tags[i], '=');
+        if (!equals || equals == tags[i])
+            return error_set(err, STATUS_USAGE, "--tag takes KEY=VALUE, not \"%s\"", tags[i]);
+        if (i == SESSION_TAGS_MAX)
+            return error_set(err, STATUS_USAGE, "at most %d tags", SESSION_TAGS_MAX);
+    }
+    return STATUS_OK;
+}
+
 static const char *const mode_names[] = {[SAMPLER_WALL] = "wall",
                                          [SAMPLER_CPU] = "cpu",
                                          [SAMPLER_GIL] = "gil",
@@ -82,6 +94,8 @@ enum status session_plan_read(struct session_plan *out, const struct args *args,
     if (args_flag(args, "no-stacks", false))
         plan.rate_hz = 0;
     st = check_spans(&plan, err);
+    if (st == STATUS_OK)
+        st = check_tags(plan.tags, err);
     if (st != STATUS_OK)
         return st;
     *out = plan;
@@ -135,11 +149,6 @@ enum status session_hello(struct wire_hello *out, struct session_names *names,
     size_t tags_len = 0;
     for (; plan->tags && plan->tags[tags_len]; tags_len++) {
         const char *equals = strchr(plan->tags[tags_len], '=');
-        if (!equals || equals == plan->tags[tags_len])
-            return error_set(err, STATUS_USAGE, "--tag takes KEY=VALUE, not \"%s\"",
-                             plan->tags[tags_len]);
-        if (tags_len == SESSION_TAGS_MAX)
-            return error_set(err, STATUS_USAGE, "at most %d tags", SESSION_TAGS_MAX);
         names->tags[tags_len].key =
             (struct wire_bytes){plan->tags[tags_len], (size_t)(equals - plan->tags[tags_len])};
         names->tags[tags_len].value = bytes_of(equals + 1);

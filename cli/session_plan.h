@@ -81,7 +81,7 @@ struct session_names {
     struct wire_tag tags[SESSION_TAGS_MAX];
 };
 
-/* All of the hello but the process and the time. Borrows from `names` and the plan. STATUS_USAGE:
- * a tag that is none. */
+/* All of the hello but the process and the time. Borrows from `names` and the plan. STATUS_IO:
+ * no random numbers for its id. */
 enum status session_hello(struct wire_hello *out, struct session_names *names,
                           const struct session_plan *plan, struct error *err);

@@ -96,6 +96,14 @@ class Run(unittest.TestCase):
                     self.assertEqual(theirs["functions"][0]["name"], "inner")
                     self.assertEqual(stats["functions"][0]["name"].split(".")[-1], "inner")
 
+    def test_options_that_cannot_be_are_refused_before_the_program_runs(self):
+        with scratch() as folder:
+            for options in (["--tag", "team"], ["--mode", "idle"], ["--memory", "some"], ["--interval", "1ms"], ["--rate", "0"]):
+                done = heliograph(folder, "run", "--no-open", *options, "--", "touch", folder / "ran")
+                self.assertEqual((done.returncode, len(done.stderr.splitlines())), (2, 1), done.stderr)
+                self.assertIn(options[0], done.stderr)
+            self.assertFalse((folder / "ran").exists())
+
     def test_exit_code_and_signal_are_the_command_s_own(self):
         with scratch() as folder:
             for code, body in ((3, "raise SystemExit(3)"), (0, "pass"),
