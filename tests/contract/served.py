@@ -15,6 +15,14 @@ import tempfile
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 
 
+def until_slowed(ask, most=500):
+    """The statuses of ask(0), ask(1), ... up to the first 429. A try comes back every few seconds, so a slow machine needs more of them."""
+    codes = []
+    while len(codes) < most and (not codes or codes[-1] != 429):
+        codes.append(ask(len(codes)))
+    return codes
+
+
 def program():
     """The sanitized build when there is one: it sees more."""
     for folder in (os.environ.get("HELIOGRAPH_DEV"), ROOT / "build/dev"):

@@ -13,7 +13,7 @@ import tempfile
 import time
 import unittest
 
-from served import ROOT, Server
+from served import ROOT, Server, until_slowed
 
 TOKEN = "p9" * 24
 FOLDED = b"main;work 7\nmain;rest 3\n"
@@ -76,7 +76,7 @@ class TrustedProxy(unittest.TestCase):
         try:
             answer = server.call("GET", "/?token=" + TOKEN, headers={"X-Forwarded-Proto": "https"}, token=False)
             self.assertNotIn("Secure", answer.headers["set-cookie"])
-            guesses = [server.call("GET", "/api/v1/profiles", headers={"Authorization": "Bearer no", "X-Forwarded-For": f"192.0.2.{i}"}).status for i in range(25)]
+            guesses = until_slowed(lambda i: server.call("GET", "/api/v1/profiles", headers={"Authorization": "Bearer no", "X-Forwarded-For": f"192.0.{i >> 8}.{i & 255}"}).status)
             self.assertEqual(guesses[-1], 429, "an address of one's own choosing is no way around the limit")
         finally:
             server.stop()
@@ -161,8 +161,8 @@ class Proxied:
         self.assertEqual(answer.status, 403)
 
     def test_what_a_client_claims_about_itself_is_thrown_away(self):
-        codes = [self.ask("GET", "/api/v1/profiles", None, {"X-Forwarded-For": f"192.0.2.{i}", "Authorization": "Bearer guess"}, token=None)[0].status
-                 for i in range(25)]
+        codes = until_slowed(lambda i: self.ask("GET", "/api/v1/profiles", None, {"X-Forwarded-For": f"192.0.{i >> 8}.{i & 255}", "Authorization": "Bearer guess"},
+                                                token=None)[0].status)
         self.assertEqual((codes[0], codes[-1]), (401, 429))
 
     def test_a_viewer_s_websocket_goes_through(self):
