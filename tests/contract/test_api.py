@@ -405,14 +405,13 @@ class Api(unittest.TestCase):
 
     def test_half_open_requests_do_not_hold_up_others(self):
         import socket
-        import time
         stuck = [socket.create_connection((self.server.host, self.server.port)) for _ in range(30)]
         for s in stuck:
             s.sendall(f"POST /api/v1/profiles HTTP/1.1\r\nHost: {self.server.authority()}\r\nContent-Type: application/octet-stream\r\nContent-Length: 100\r\n\r\nmain".encode())
-        begin = time.monotonic()
         self.assertEqual(self.server.get("/healthz").status, 200)
-        self.assertLess(time.monotonic() - begin, 3)
-        for s in stuck:
+        for s in stuck:  # the answer did not wait for any of them to be given up
+            s.setblocking(False)
+            self.assertRaises(BlockingIOError, s.recv, 1)
             s.close()
 
 
