@@ -230,8 +230,10 @@ test("live: watching for long leaves the heap as it was", async (t) => {
   await after(drawn() + 40);
   const before = await held();
   await after(drawn() + 80);
-  const then = await held();
-  assert.ok(then.bytes < before.bytes * 1.1 + 500_000, `heap ${before.bytes} -> ${then.bytes}`);
-  assert.ok(then.nodes < before.nodes * 1.1 + 50, `nodes ${before.nodes} -> ${then.nodes}`);
-  assert.ok(then.listeners < before.listeners * 1.1 + 20, `listeners ${before.listeners} -> ${then.listeners}`);
+  // What a picture in the making holds is let go after it; what leaks stays, and there is ever more of it.
+  let then = before;
+  const isFlat = () =>
+    then.bytes < before.bytes * 1.1 + 500_000 && then.nodes < before.nodes * 1.1 + 50 && then.listeners < before.listeners * 1.1 + 20;
+  for (let look = 0; look === 0 || (look < 20 && !isFlat()); look++) then = await held();
+  assert.ok(isFlat(), `${JSON.stringify(before)} -> ${JSON.stringify(then)}`);
 });
