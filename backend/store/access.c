@@ -5,7 +5,7 @@
 
 #include "backend/store/db.h"
 #include "backend/store/inside.h"
-#include "common/base/array.h"
+#include "backend/store/listing.h"
 #include "common/base/clock.h"
 #include "common/base/sha256.h"
 
@@ -19,12 +19,6 @@ static int64_t now_ms(void)
 static void hash_of(const char *secret, size_t len, uint8_t out[SHA256_BYTES])
 {
     sha256(secret, len, out);
-}
-
-static char *column_copy(sqlite3_stmt *stmt, int column)
-{
-    const char *text = (const char *)sqlite3_column_text(stmt, column);
-    return strdup(text ? text : "");
 }
 
 /* A new row, with the hash of its secret first. */
@@ -179,11 +173,12 @@ void library_shares_free(struct library_share *shares, size_t len)
     free(shares);
 }
 
-static bool read_share(sqlite3_stmt *stmt, struct library_share *out)
+static bool read_share(sqlite3_stmt *stmt, void *item)
 {
+    struct library_share *out = item;
     *out = (struct library_share){
         .number = db_u64(stmt, 1),
-        .view = column_copy(stmt, 3),
+        .view = listing_text(stmt, 3),
         .is_redacted = sqlite3_column_int(stmt, 4) != 0,
         .created_unix_ms = db_u64(stmt, 5),
         .expires_unix_ms = db_u64(stmt, 6),
@@ -231,48 +226,19 @@ enum status library_share_find(struct library *l, const char *secret, size_t len
     return st;
 }
 
-static enum status read_shares(sqlite3 *db, sqlite3_stmt *stmt, struct library_share **shares,
-                               size_t *len, struct error *err)
+static void free_shares(void *shares, size_t len)
 {
-    size_t cap = 0;
-    for (;;) {
-        bool has_row = false;
-        enum status st = db_step(db, stmt, &has_row, err);
-        if (st != STATUS_OK || !has_row)
-            return st;
-        if (!array_reserve(shares, &cap, *len + 1) || !read_share(stmt, &(*shares)[*len]))
-            return error_set(err, STATUS_NO_MEMORY, "no memory for the list of shares");
-        (*len)++;
-    }
+    library_shares_free(shares, len);
 }
 
 enum status library_share_list(struct library *l, const char *profile,
                                struct library_share **shares, size_t *len, struct error *err)
 {
-    sqlite3 *db = NULL;
-    sqlite3_stmt *stmt = NULL;
-    struct library_share *found = NULL;
-    size_t found_len = 0;
-    enum status st = reader_take(l, &db, err);
-    if (st == STATUS_OK)
-        st = db_prepare(
-            db, &stmt,
-            SHARE_COLUMNS "(?1 IS NULL OR profile = ?1) AND " IS_VALID "ORDER BY number DESC", err);
-    if (st == STATUS_OK) {
-        if (profile)
-            sqlite3_bind_text(stmt, 1, profile, -1, SQLITE_STATIC);
-        sqlite3_bind_int64(stmt, 2, now_ms());
-        st = read_shares(db, stmt, &found, &found_len, err);
-    }
-    sqlite3_finalize(stmt);
-    reader_give(l, db);
-    if (st != STATUS_OK) {
-        library_shares_free(found, found_len);
-        return st;
-    }
-    *shares = found;
-    *len = found_len;
-    return STATUS_OK;
+    static const struct listing listing = {
+        SHARE_COLUMNS "(?1 IS NULL OR profile = ?1) AND " IS_VALID "ORDER BY number DESC", "shares",
+        sizeof(**shares), read_share, free_shares};
+    struct listing_of of = {profile, true, now_ms()};
+    return listing_take(l, &listing, &of, shares, len, err);
 }
 
 enum status library_share_revoke(struct library *l, uint64_t number, struct error *err)
@@ -353,57 +319,33 @@ enum status library_token_find(struct library *l, const char *secret, size_t len
     return st;
 }
 
-static enum status read_tokens(sqlite3 *db, sqlite3_stmt *stmt, struct library_token **tokens,
-                               size_t *len, struct error *err)
+static bool read_token(sqlite3_stmt *stmt, void *item)
 {
-    size_t cap = 0;
-    for (;;) {
-        bool has_row = false;
-        enum status st = db_step(db, stmt, &has_row, err);
-        if (st != STATUS_OK || !has_row)
-            return st;
-        if (!array_reserve(tokens, &cap, *len + 1))
-            return error_set(err, STATUS_NO_MEMORY, "no memory for the list of tokens");
-        struct library_token *token = &(*tokens)[*len];
-        *token = (struct library_token){
-            .number = db_u64(stmt, 0),
-            .name = column_copy(stmt, 1),
-            .scope = (enum library_scope)sqlite3_column_int(stmt, 2),
-            .created_unix_ms = db_u64(stmt, 3),
-            .expires_unix_ms = db_u64(stmt, 4),
-        };
-        if (!token->name)
-            return error_set(err, STATUS_NO_MEMORY, "no memory for the list of tokens");
-        (*len)++;
-    }
+    struct library_token *token = item;
+    *token = (struct library_token){
+        .number = db_u64(stmt, 0),
+        .name = listing_text(stmt, 1),
+        .scope = (enum library_scope)sqlite3_column_int(stmt, 2),
+        .created_unix_ms = db_u64(stmt, 3),
+        .expires_unix_ms = db_u64(stmt, 4),
+    };
+    return token->name != NULL;
+}
+
+static void free_tokens(void *tokens, size_t len)
+{
+    library_tokens_free(tokens, len);
 }
 
 enum status library_token_list(struct library *l, struct library_token **tokens, size_t *len,
                                struct error *err)
 {
-    sqlite3 *db = NULL;
-    sqlite3_stmt *stmt = NULL;
-    struct library_token *found = NULL;
-    size_t found_len = 0;
-    enum status st = reader_take(l, &db, err);
-    if (st == STATUS_OK)
-        st = db_prepare(db, &stmt,
-                        "SELECT number, name, scope, created_ms, expires_ms FROM token "
-                        "WHERE expires_ms = 0 OR expires_ms > ?1 ORDER BY number",
-                        err);
-    if (st == STATUS_OK) {
-        sqlite3_bind_int64(stmt, 1, now_ms());
-        st = read_tokens(db, stmt, &found, &found_len, err);
-    }
-    sqlite3_finalize(stmt);
-    reader_give(l, db);
-    if (st != STATUS_OK) {
-        library_tokens_free(found, found_len);
-        return st;
-    }
-    *tokens = found;
-    *len = found_len;
-    return STATUS_OK;
+    static const struct listing listing = {
+        "SELECT number, name, scope, created_ms, expires_ms FROM token WHERE " IS_VALID
+        "ORDER BY number",
+        "tokens", sizeof(**tokens), read_token, free_tokens};
+    struct listing_of of = {NULL, true, now_ms()};
+    return listing_take(l, &listing, &of, tokens, len, err);
 }
 
 enum status library_token_revoke(struct library *l, uint64_t number, struct error *err)

@@ -5,7 +5,7 @@
 
 #include "backend/store/db.h"
 #include "backend/store/inside.h"
-#include "common/base/array.h"
+#include "backend/store/listing.h"
 #include "common/base/clock.h"
 
 struct note_job {
@@ -102,12 +102,17 @@ void library_notes_free(struct library_note *notes, size_t len)
     free(notes);
 }
 
-static bool read_note(sqlite3_stmt *stmt, struct library_note *out)
+static void free_notes(void *notes, size_t len)
 {
-    const char *text = (const char *)sqlite3_column_text(stmt, 1);
+    library_notes_free(notes, len);
+}
+
+static bool read_note(sqlite3_stmt *stmt, void *item)
+{
+    struct library_note *out = item;
     *out = (struct library_note){
         .number = db_u64(stmt, 0),
-        .text = strdup(text ? text : ""),
+        .text = listing_text(stmt, 1),
         .has_function = sqlite3_column_type(stmt, 2) != SQLITE_NULL,
         .function = (uint32_t)sqlite3_column_int64(stmt, 2),
         .has_window = sqlite3_column_type(stmt, 3) != SQLITE_NULL,
@@ -118,46 +123,13 @@ static bool read_note(sqlite3_stmt *stmt, struct library_note *out)
     return out->text != NULL;
 }
 
-static enum status read_notes(sqlite3 *db, const char *profile, struct library_note **notes,
-                              size_t *len, struct error *err)
-{
-    sqlite3_stmt *stmt = NULL;
-    size_t cap = 0;
-    bool has_row = true;
-    enum status st = db_prepare(db, &stmt,
-                                "SELECT number, text, function, from_s, to_s, created_ms FROM note "
-                                "WHERE profile=?1 ORDER BY number",
-                                err);
-    if (st == STATUS_OK)
-        sqlite3_bind_text(stmt, 1, profile, -1, SQLITE_STATIC);
-    while (st == STATUS_OK) {
-        st = db_step(db, stmt, &has_row, err);
-        if (st != STATUS_OK || !has_row)
-            break;
-        if (!array_reserve(notes, &cap, *len + 1) || !read_note(stmt, &(*notes)[*len]))
-            st = error_set(err, STATUS_NO_MEMORY, "no memory for the notes");
-        else
-            (*len)++;
-    }
-    sqlite3_finalize(stmt);
-    return st;
-}
-
 enum status library_note_list(struct library *l, const char *profile, struct library_note **notes,
                               size_t *len, struct error *err)
 {
-    sqlite3 *db = NULL;
-    struct library_note *found = NULL;
-    size_t found_len = 0;
-    enum status st = reader_take(l, &db, err);
-    if (st == STATUS_OK)
-        st = read_notes(db, profile, &found, &found_len, err);
-    reader_give(l, db);
-    if (st != STATUS_OK) {
-        library_notes_free(found, found_len);
-        return st;
-    }
-    *notes = found;
-    *len = found_len;
-    return STATUS_OK;
+    static const struct listing listing = {
+        "SELECT number, text, function, from_s, to_s, created_ms FROM note WHERE profile=?1 "
+        "ORDER BY number",
+        "notes", sizeof(**notes), read_note, free_notes};
+    struct listing_of of = {.text = profile};
+    return listing_take(l, &listing, &of, notes, len, err);
 }
