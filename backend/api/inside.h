@@ -82,14 +82,21 @@ void api_question_reply(struct api_question *q, enum status st, struct buf *body
 enum status api_param_u64(struct http_request *r, const char *name, uint64_t max, uint64_t *value,
                           struct error *err);
 
-/* `text` is JSON of our own making. */
-void api_put_raw(struct json_out *j, const char *key, const char *text);
 /* The request's parameters for ask.h; profile and filter are the caller's to set. */
 struct ask api_ask_params(struct http_request *r);
+
+/* ---- answer.c: small things that handlers read and answer ---- */
 /* The body as a JSON object (cJSON_Delete it), or NULL when the request is answered. */
 struct cJSON *api_read_json(struct http_request *r);
-/* 404 for what cannot be an id. */
+/* 404 for what cannot be an id, or a number (in that part of the path). */
 bool api_check_id(struct http_request *r, const char *id);
+bool api_read_number(struct http_request *r, size_t part, uint64_t *number);
+/* `text` is JSON of our own making. */
+void api_put_raw(struct json_out *j, const char *key, const char *text);
+/* An object is begun; the answer ends it, and frees the body. */
+void api_answer_begin(struct buf *body, struct json_out *j);
+void api_answer(struct http_request *r, int code, struct buf *body, struct json_out *j);
+void api_answer_empty(struct http_request *r, enum status st, const struct error *err); /* 204 */
 
 /* ---- handlers ---- */
 void api_list(struct http_request *r, void *ctx);

@@ -11,11 +11,8 @@
 
 static void put_note(struct json_out *j, const struct library_note *note)
 {
-    json_out_object(j);
-    json_out_key(j, "number");
-    json_out_u64(j, note->number);
-    json_out_key(j, "text");
-    json_out_text(j, note->text);
+    json_put_u64(j, "number", note->number);
+    json_put_text(j, "text", note->text);
     json_out_key(j, "function");
     if (note->has_function)
         json_out_u64(j, note->function);
@@ -30,9 +27,7 @@ static void put_note(struct json_out *j, const struct library_note *note)
         else
             json_out_null(j);
     }
-    json_out_key(j, "created_unix_ms");
-    json_out_u64(j, note->created_unix_ms);
-    json_out_end(j);
+    json_put_u64(j, "created_unix_ms", note->created_unix_ms);
 }
 
 void api_note_list(struct http_request *r, void *ctx)
@@ -57,18 +52,17 @@ void api_note_list(struct http_request *r, void *ctx)
     }
     struct buf body;
     struct json_out j;
-    buf_init(&body, 0);
-    json_out_init(&j, &body);
-    json_out_object(&j);
+    api_answer_begin(&body, &j);
     json_out_key(&j, "notes");
     json_out_array(&j);
-    for (size_t i = 0; i < len; i++)
+    for (size_t i = 0; i < len; i++) {
+        json_out_object(&j);
         put_note(&j, &notes[i]);
-    json_out_end(&j);
+        json_out_end(&j);
+    }
     json_out_end(&j);
     library_notes_free(notes, len);
-    http_reply_json(r, 200, &body);
-    buf_deinit(&body);
+    api_answer(r, 200, &body, &j);
 }
 
 static bool is_time(const cJSON *item)
@@ -118,11 +112,9 @@ void api_note_add(struct http_request *r, void *ctx)
     if (st == STATUS_OK) {
         struct buf body;
         struct json_out j;
-        buf_init(&body, 0);
-        json_out_init(&j, &body);
+        api_answer_begin(&body, &j);
         put_note(&j, &note);
-        http_reply_json(r, 201, &body);
-        buf_deinit(&body);
+        api_answer(r, 201, &body, &j);
     } else {
         http_fail(r, &err);
     }
@@ -134,16 +126,7 @@ void api_note_remove(struct http_request *r, void *ctx)
     struct api_server *s = ctx;
     struct error err = {0};
     const char *id = http_part(r, 0);
-    const char *text = http_part(r, 1);
-    if (!api_check_id(r, id))
-        return;
-    size_t len = strlen(text);
-    bool is_number = len > 0 && len < 19 && strspn(text, "0123456789") == len;
-    enum status st =
-        is_number ? library_note_remove(s->library, id, strtoull(text, NULL, 10), &err)
-                  : error_set(&err, STATUS_NOT_FOUND, "this profile has no note \"%.40s\"", text);
-    if (st == STATUS_OK)
-        http_reply(r, 204, NULL, NULL, 0);
-    else
-        http_fail(r, &err);
+    uint64_t number;
+    if (api_check_id(r, id) && api_read_number(r, 1, &number))
+        api_answer_empty(r, library_note_remove(s->library, id, number, &err), &err);
 }

@@ -10,35 +10,6 @@
 #include "backend/query/about.h"
 #include "common/base/ident.h"
 
-static const char *text_of(const struct profile *p, uint32_t string)
-{
-    return strtab_text(&p->tables.strings, string);
-}
-
-static void put_text(struct json_out *j, const char *key, const char *text)
-{
-    json_out_key(j, key);
-    json_out_text(j, text ? text : "");
-}
-
-static void put_string(struct json_out *j, const char *key, const struct profile *p, uint32_t id)
-{
-    json_out_key(j, key);
-    json_out_string(j, text_of(p, id), strtab_len(&p->tables.strings, id));
-}
-
-static void put_u64(struct json_out *j, const char *key, uint64_t value)
-{
-    json_out_key(j, key);
-    json_out_u64(j, value);
-}
-
-static void put_f64(struct json_out *j, const char *key, double value)
-{
-    json_out_key(j, key);
-    json_out_f64(j, value);
-}
-
 /* "stacks,series" as an array. */
 static void put_shapes(struct json_out *j, const char *list)
 {
@@ -58,19 +29,19 @@ static void put_shapes(struct json_out *j, const char *list)
 static void put_row(struct json_out *j, const struct library_row *row)
 {
     json_out_object(j);
-    put_text(j, "id", row->id);
-    put_text(j, "name", row->name);
-    put_text(j, "format", row->format);
-    put_text(j, "producer", row->producer);
-    put_text(j, "state", library_state_name(row->state));
-    put_u64(j, "created_unix_ms", row->created_unix_ms);
-    put_f64(j, "duration_s", (double)row->duration_ns / 1e9);
-    put_u64(j, "samples", row->samples);
-    put_u64(j, "bytes", row->bytes);
-    put_u64(j, "peak_rss_bytes", row->peak_rss_bytes);
+    json_put_text(j, "id", row->id);
+    json_put_text(j, "name", row->name);
+    json_put_text(j, "format", row->format);
+    json_put_text(j, "producer", row->producer);
+    json_put_text(j, "state", library_state_name(row->state));
+    json_put_u64(j, "created_unix_ms", row->created_unix_ms);
+    json_put_f64(j, "duration_s", (double)row->duration_ns / 1e9);
+    json_put_u64(j, "samples", row->samples);
+    json_put_u64(j, "bytes", row->bytes);
+    json_put_u64(j, "peak_rss_bytes", row->peak_rss_bytes);
     put_shapes(j, row->shapes);
     api_put_raw(j, "tags", row->tags);
-    put_text(j, "summary", row->summary);
+    json_put_text(j, "summary", row->summary);
     json_out_end(j);
 }
 
@@ -103,7 +74,7 @@ void api_list(struct http_request *r, void *ctx)
     for (size_t i = 0; i < len; i++)
         put_row(&j, &rows[i]);
     json_out_end(&j);
-    put_text(&j, "next", next);
+    json_put_text(&j, "next", next);
     json_out_end(&j);
     library_rows_free(rows, len);
     http_reply_json(r, 200, &body);
@@ -184,25 +155,6 @@ void api_get(struct http_request *r, void *ctx)
 
 /* ---- changes ---- */
 
-cJSON *api_read_json(struct http_request *r)
-{
-    struct error err = {0};
-    const uint8_t *data;
-    size_t len;
-    cJSON *json = NULL;
-    enum status st = http_read_body(r, &data, &len, &err);
-    if (st == STATUS_OK)
-        json = cJSON_ParseWithLength((const char *)data, len);
-    if (st == STATUS_OK && !cJSON_IsObject(json)) {
-        cJSON_Delete(json);
-        json = NULL;
-        error_set(&err, STATUS_INVALID, "the body is not a JSON object");
-    }
-    if (!json)
-        http_fail(r, &err);
-    return json;
-}
-
 static enum status check_tags(const cJSON *tags, struct error *err)
 {
     if (!cJSON_IsObject(tags))
@@ -238,10 +190,7 @@ void api_patch(struct http_request *r, void *ctx)
         st = library_rename(s->library, id, name ? name->valuestring : NULL, tags_text, &err);
     cJSON_free(tags_text);
     cJSON_Delete(json);
-    if (st == STATUS_OK)
-        http_reply(r, 204, NULL, NULL, 0);
-    else
-        http_fail(r, &err);
+    api_answer_empty(r, st, &err);
 }
 
 void api_delete(struct http_request *r, void *ctx)
@@ -281,7 +230,7 @@ static void put_warnings(struct json_out *j, const struct profile *p)
     json_out_array(j);
     for (size_t i = 0; i < p->notices_len; i++) {
         if (p->notices[i].severity >= 1)
-            json_out_string(j, text_of(p, p->notices[i].text),
+            json_out_string(j, strtab_text(&p->tables.strings, p->notices[i].text),
                             strtab_len(&p->tables.strings, p->notices[i].text));
     }
     json_out_end(j);
@@ -321,10 +270,11 @@ static enum status import(struct api_server *s, const char *name, const uint8_t 
     enum status st = format_load(data, len, name, &options, &p, err);
     if (st != STATUS_OK)
         return st;
+    const struct strtab *strings = &p->tables.strings;
     struct json_out j;
     json_out_init(&j, told);
     buf_put_text(told, ",");
-    put_string(&j, "format", p, p->format);
+    json_put_string(&j, "format", strtab_text(strings, p->format), strtab_len(strings, p->format));
     buf_put_text(told, ",");
     put_warnings(&j, p);
     return library_import(s->library, p, name ? name : "", len, id, err);

@@ -12,23 +12,6 @@ enum status api_param_u64(struct http_request *r, const char *name, uint64_t max
     return ask_u64(name, http_query(r, name), max, value, err);
 }
 
-void api_put_raw(struct json_out *j, const char *key, const char *text)
-{
-    json_out_key(j, key);
-    buf_put_text(j->out, text && *text ? text : "{}");
-    j->after_key = false;
-}
-
-bool api_check_id(struct http_request *r, const char *id)
-{
-    if (ident_is_valid(id, IDENT_CHARS))
-        return true;
-    struct error err;
-    error_set(&err, STATUS_NOT_FOUND, "there is no profile \"%.40s\"", id);
-    http_fail(r, &err);
-    return false;
-}
-
 static enum status read_filter(struct api_question *q, struct error *err)
 {
     for (size_t i = 0; i < http_query_count(q->r); i++) {

@@ -36,25 +36,7 @@ bool api_judge(void *ctx, const char *secret, size_t len, bool is_share, struct 
     return true;
 }
 
-/* ---- small JSON ---- */
-
-static void put_text(struct json_out *j, const char *key, const char *text)
-{
-    json_out_key(j, key);
-    json_out_text(j, text);
-}
-
-static void put_u64(struct json_out *j, const char *key, uint64_t value)
-{
-    json_out_key(j, key);
-    json_out_u64(j, value);
-}
-
-static void put_bool(struct json_out *j, const char *key, bool value)
-{
-    json_out_key(j, key);
-    json_out_bool(j, value);
-}
+/* ---- what links and tokens have in common ---- */
 
 static void put_expiry(struct json_out *j, uint64_t expires_ms)
 {
@@ -63,20 +45,6 @@ static void put_expiry(struct json_out *j, uint64_t expires_ms)
         json_out_u64(j, expires_ms);
     else
         json_out_null(j);
-}
-
-static void begin(struct buf *body, struct json_out *j)
-{
-    buf_init(body, 0);
-    json_out_init(j, body);
-    json_out_object(j);
-}
-
-static void answer(struct http_request *r, int code, struct buf *body, struct json_out *j)
-{
-    json_out_end(j);
-    http_reply_json(r, code, body);
-    buf_deinit(body);
 }
 
 /* "expires_s": seconds from now; null = never; absent = `otherwise`. */
@@ -95,28 +63,6 @@ static enum status read_expiry(const cJSON *json, double otherwise, uint64_t *ex
     }
     *expires_ms = seconds > 0 ? clock_unix_ns() / 1000000 + (uint64_t)(seconds * 1000) : 0;
     return STATUS_OK;
-}
-
-static bool read_number(struct http_request *r, uint64_t *number)
-{
-    const char *text = http_part(r, 0);
-    size_t len = strlen(text);
-    if (len > 0 && len < 19 && strspn(text, "0123456789") == len) {
-        *number = strtoull(text, NULL, 10);
-        return true;
-    }
-    struct error err;
-    error_set(&err, STATUS_NOT_FOUND, "there is no number \"%.40s\"", text);
-    http_fail(r, &err);
-    return false;
-}
-
-static void answer_empty(struct http_request *r, enum status st, const struct error *err)
-{
-    if (st == STATUS_OK)
-        http_reply(r, 204, NULL, NULL, 0);
-    else
-        http_fail(r, err);
 }
 
 /* ---- shares ---- */
@@ -138,8 +84,8 @@ static enum status read_share(const cJSON *json, struct library_share *out, stru
 /* Who can follow the link at all: said with it, so that nobody sends one that leads nowhere. */
 static void put_reach(struct json_out *j, const struct api_server *s)
 {
-    put_text(j, "reach", http_is_local(s->http) ? "this-machine" : "network");
-    put_bool(j, "is_open", s->token == NULL);
+    json_put_text(j, "reach", http_is_local(s->http) ? "this-machine" : "network");
+    json_put_bool(j, "is_open", s->token == NULL);
 }
 
 void api_share_add(struct http_request *r, void *ctx)
@@ -169,14 +115,14 @@ void api_share_add(struct http_request *r, void *ctx)
     struct buf body;
     struct json_out j;
     char url[64];
-    begin(&body, &j);
+    api_answer_begin(&body, &j);
     snprintf(url, sizeof(url), "/s/%s", secret);
-    put_u64(&j, "number", share.number);
-    put_text(&j, "url", url);
-    put_bool(&j, "redacted", share.is_redacted);
+    json_put_u64(&j, "number", share.number);
+    json_put_text(&j, "url", url);
+    json_put_bool(&j, "redacted", share.is_redacted);
     put_expiry(&j, share.expires_unix_ms);
     put_reach(&j, s);
-    answer(r, 201, &body, &j);
+    api_answer(r, 201, &body, &j);
 }
 
 /* A name is shown beside the number; a profile that has gone meanwhile has none. */
@@ -185,12 +131,12 @@ static void put_share(struct json_out *j, struct api_server *s, const struct lib
     struct library_row row = {0};
     bool is_there = library_row(s->library, share->profile, &row, NULL) == STATUS_OK;
     json_out_object(j);
-    put_u64(j, "number", share->number);
-    put_text(j, "profile", share->profile);
-    put_text(j, "name", is_there ? row.name : "");
-    put_text(j, "view", share->view);
-    put_bool(j, "redacted", share->is_redacted);
-    put_u64(j, "created_unix_ms", share->created_unix_ms);
+    json_put_u64(j, "number", share->number);
+    json_put_text(j, "profile", share->profile);
+    json_put_text(j, "name", is_there ? row.name : "");
+    json_put_text(j, "view", share->view);
+    json_put_bool(j, "redacted", share->is_redacted);
+    json_put_u64(j, "created_unix_ms", share->created_unix_ms);
     put_expiry(j, share->expires_unix_ms);
     json_out_end(j);
     if (is_there)
@@ -210,7 +156,7 @@ void api_share_list(struct http_request *r, void *ctx)
     }
     struct buf body;
     struct json_out j;
-    begin(&body, &j);
+    api_answer_begin(&body, &j);
     json_out_key(&j, "shares");
     json_out_array(&j);
     for (size_t i = 0; i < len; i++)
@@ -218,7 +164,7 @@ void api_share_list(struct http_request *r, void *ctx)
     json_out_end(&j);
     put_reach(&j, s);
     library_shares_free(shares, len);
-    answer(r, 200, &body, &j);
+    api_answer(r, 200, &body, &j);
 }
 
 void api_share_revoke(struct http_request *r, void *ctx)
@@ -226,8 +172,8 @@ void api_share_revoke(struct http_request *r, void *ctx)
     struct api_server *s = ctx;
     struct error err = {0};
     uint64_t number;
-    if (read_number(r, &number))
-        answer_empty(r, library_share_revoke(s->library, number, &err), &err);
+    if (api_read_number(r, 0, &number))
+        api_answer_empty(r, library_share_revoke(s->library, number, &err), &err);
 }
 
 static bool has_path(const char *text, size_t len)
@@ -269,13 +215,13 @@ void api_share_get(struct http_request *r, void *ctx)
     }
     struct buf body;
     struct json_out j;
-    begin(&body, &j);
-    put_text(&j, "profile", share.profile);
+    api_answer_begin(&body, &j);
+    json_put_text(&j, "profile", share.profile);
     put_view(&j, &share);
-    put_bool(&j, "redacted", share.is_redacted);
+    json_put_bool(&j, "redacted", share.is_redacted);
     put_expiry(&j, share.expires_unix_ms);
     library_share_deinit(&share);
-    answer(r, 200, &body, &j);
+    api_answer(r, 200, &body, &j);
 }
 
 void api_share_page(struct http_request *r, void *ctx)
@@ -324,13 +270,13 @@ void api_token_add(struct http_request *r, void *ctx)
     }
     struct buf body;
     struct json_out j;
-    begin(&body, &j);
-    put_u64(&j, "number", token.number);
-    put_text(&j, "token", secret);
-    put_text(&j, "scope", library_scope_name(token.scope));
+    api_answer_begin(&body, &j);
+    json_put_u64(&j, "number", token.number);
+    json_put_text(&j, "token", secret);
+    json_put_text(&j, "scope", library_scope_name(token.scope));
     put_expiry(&j, token.expires_unix_ms);
-    put_bool(&j, "is_open", s->token == NULL);
-    answer(r, 201, &body, &j);
+    json_put_bool(&j, "is_open", s->token == NULL);
+    api_answer(r, 201, &body, &j);
 }
 
 void api_token_list(struct http_request *r, void *ctx)
@@ -345,22 +291,22 @@ void api_token_list(struct http_request *r, void *ctx)
     }
     struct buf body;
     struct json_out j;
-    begin(&body, &j);
+    api_answer_begin(&body, &j);
     json_out_key(&j, "tokens");
     json_out_array(&j);
     for (size_t i = 0; i < len; i++) {
         json_out_object(&j);
-        put_u64(&j, "number", tokens[i].number);
-        put_text(&j, "name", tokens[i].name);
-        put_text(&j, "scope", library_scope_name(tokens[i].scope));
-        put_u64(&j, "created_unix_ms", tokens[i].created_unix_ms);
+        json_put_u64(&j, "number", tokens[i].number);
+        json_put_text(&j, "name", tokens[i].name);
+        json_put_text(&j, "scope", library_scope_name(tokens[i].scope));
+        json_put_u64(&j, "created_unix_ms", tokens[i].created_unix_ms);
         put_expiry(&j, tokens[i].expires_unix_ms);
         json_out_end(&j);
     }
     json_out_end(&j);
-    put_bool(&j, "is_open", s->token == NULL);
+    json_put_bool(&j, "is_open", s->token == NULL);
     library_tokens_free(tokens, len);
-    answer(r, 200, &body, &j);
+    api_answer(r, 200, &body, &j);
 }
 
 void api_token_revoke(struct http_request *r, void *ctx)
@@ -368,6 +314,6 @@ void api_token_revoke(struct http_request *r, void *ctx)
     struct api_server *s = ctx;
     struct error err = {0};
     uint64_t number;
-    if (read_number(r, &number))
-        answer_empty(r, library_token_revoke(s->library, number, &err), &err);
+    if (api_read_number(r, 0, &number))
+        api_answer_empty(r, library_token_revoke(s->library, number, &err), &err);
 }

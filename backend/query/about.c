@@ -11,28 +11,9 @@ static const char *text_of(const struct profile *p, uint32_t string)
     return strtab_text(&p->tables.strings, string);
 }
 
-static void put_text(struct json_out *j, const char *key, const char *text)
-{
-    json_out_key(j, key);
-    json_out_text(j, text ? text : "");
-}
-
 static void put_string(struct json_out *j, const char *key, const struct profile *p, uint32_t id)
 {
-    json_out_key(j, key);
-    json_out_string(j, text_of(p, id), strtab_len(&p->tables.strings, id));
-}
-
-static void put_u64(struct json_out *j, const char *key, uint64_t value)
-{
-    json_out_key(j, key);
-    json_out_u64(j, value);
-}
-
-static void put_f64(struct json_out *j, const char *key, double value)
-{
-    json_out_key(j, key);
-    json_out_f64(j, value);
+    json_put_string(j, key, text_of(p, id), strtab_len(&p->tables.strings, id));
 }
 
 static uint64_t samples_of(const struct profile *p, const struct query_value *v)
@@ -53,12 +34,12 @@ static enum status put_values(struct json_out *j, const struct profile *p)
     for (size_t i = 0; i < values.len; i++) {
         const struct query_value *v = &values.items[i];
         json_out_object(j);
-        put_text(j, "key", v->key);
-        put_text(j, "set", v->set_name);
-        put_text(j, "name", v->name);
-        put_text(j, "unit", v->unit);
-        put_f64(j, "total", query_value_total(p, v));
-        put_u64(j, "samples", samples_of(p, v));
+        json_put_text(j, "key", v->key);
+        json_put_text(j, "set", v->set_name);
+        json_put_text(j, "name", v->name);
+        json_put_text(j, "unit", v->unit);
+        json_put_f64(j, "total", query_value_total(p, v));
+        json_put_u64(j, "samples", samples_of(p, v));
         json_out_key(j, "default");
         json_out_bool(j, i == 0);
         json_out_key(j, "estimated");
@@ -77,12 +58,12 @@ static void put_processes(struct json_out *j, const struct profile *p)
     for (size_t i = 0; i < p->tables.processes_len; i++) {
         const struct model_process *m = &p->tables.processes[i];
         json_out_object(j);
-        put_u64(j, "index", i);
-        put_u64(j, "pid", m->pid);
-        put_u64(j, "parent_pid", m->parent_pid);
+        json_put_u64(j, "index", i);
+        json_put_u64(j, "pid", m->pid);
+        json_put_u64(j, "parent_pid", m->parent_pid);
         put_string(j, "command", p, m->command);
         put_string(j, "runtime", p, m->runtime);
-        put_f64(j, "start_s", (double)m->start_ns / 1e9);
+        json_put_f64(j, "start_s", (double)m->start_ns / 1e9);
         json_out_key(j, "end_s");
         if (m->end_ns)
             json_out_f64(j, (double)m->end_ns / 1e9);
@@ -111,11 +92,11 @@ static enum status put_threads(struct json_out *j, const struct profile *p)
     for (size_t i = 0; i < n; i++) {
         const struct model_thread *t = &p->tables.threads[i];
         json_out_object(j);
-        put_u64(j, "index", i);
-        put_u64(j, "process", t->process);
-        put_u64(j, "tid", t->tid);
+        json_put_u64(j, "index", i);
+        json_put_u64(j, "process", t->process);
+        json_put_u64(j, "tid", t->tid);
         put_string(j, "name", p, t->name);
-        put_u64(j, "samples", samples[i]);
+        json_put_u64(j, "samples", samples[i]);
         json_out_end(j);
     }
     json_out_end(j);
@@ -128,7 +109,7 @@ static void put_counters(struct json_out *j, const struct profile *p)
     json_out_key(j, "counters");
     json_out_object(j);
     for (size_t i = 0; i < p->counters_len; i++)
-        put_u64(j, text_of(p, p->counters[i].name), p->counters[i].value);
+        json_put_u64(j, text_of(p, p->counters[i].name), p->counters[i].value);
     json_out_end(j);
 }
 
@@ -138,10 +119,10 @@ static void put_notices(struct json_out *j, const struct profile *p)
     json_out_array(j);
     for (size_t i = 0; i < p->notices_len; i++) {
         json_out_object(j);
-        put_u64(j, "severity", p->notices[i].severity);
+        json_put_u64(j, "severity", p->notices[i].severity);
         put_string(j, "code", p, p->notices[i].code);
         put_string(j, "text", p, p->notices[i].text);
-        put_f64(j, "time_s", (double)p->notices[i].time_ns / 1e9);
+        json_put_f64(j, "time_s", (double)p->notices[i].time_ns / 1e9);
         json_out_end(j);
     }
     json_out_end(j);
@@ -149,25 +130,25 @@ static void put_notices(struct json_out *j, const struct profile *p)
 
 static void put_head(struct json_out *j, const struct about *a, const struct profile *p)
 {
-    put_text(j, "id", a->id);
-    put_text(j, "name", a->name);
-    put_text(j, "state", a->state);
-    put_u64(j, "rev", a->revision);
+    json_put_text(j, "id", a->id);
+    json_put_text(j, "name", a->name);
+    json_put_text(j, "state", a->state);
+    json_put_u64(j, "rev", a->revision);
     put_string(j, "format", p, p->format);
     put_string(j, "producer", p, p->producer);
     put_string(j, "mode", p, p->mode);
     put_string(j, "host", p, p->host);
-    put_u64(j, "pid", p->pid);
+    json_put_u64(j, "pid", p->pid);
     json_out_key(j, "argv");
     json_out_array(j);
     for (size_t i = 0; i < p->argv_len; i++)
         json_out_string(j, text_of(p, p->argv[i]), strtab_len(&p->tables.strings, p->argv[i]));
     json_out_end(j);
     put_string(j, "runtime", p, p->runtime);
-    put_u64(j, "created_unix_ms", a->created_unix_ms);
-    put_u64(j, "start_unix_ms", p->start_unix_ns / 1000000);
-    put_f64(j, "duration_s", (double)p->duration_ns / 1e9);
-    put_f64(j, "rate_hz", p->rate_hz);
+    json_put_u64(j, "created_unix_ms", a->created_unix_ms);
+    json_put_u64(j, "start_unix_ms", p->start_unix_ns / 1000000);
+    json_put_f64(j, "duration_s", (double)p->duration_ns / 1e9);
+    json_put_f64(j, "rate_hz", p->rate_hz);
     const char *shapes[6];
     size_t n = stats_shapes(p, shapes);
     json_out_key(j, "shapes");

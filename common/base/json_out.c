@@ -176,3 +176,33 @@ void json_out_null(struct json_out *j)
 {
     put_raw(j, "null");
 }
+
+void json_put_text(struct json_out *j, const char *key, const char *text)
+{
+    json_out_key(j, key);
+    json_out_text(j, text ? text : "");
+}
+
+void json_put_string(struct json_out *j, const char *key, const char *data, size_t len)
+{
+    json_out_key(j, key);
+    json_out_string(j, data, len);
+}
+
+void json_put_u64(struct json_out *j, const char *key, uint64_t value)
+{
+    json_out_key(j, key);
+    json_out_u64(j, value);
+}
+
+void json_put_f64(struct json_out *j, const char *key, double value)
+{
+    json_out_key(j, key);
+    json_out_f64(j, value);
+}
+
+void json_put_bool(struct json_out *j, const char *key, bool value)
+{
+    json_out_key(j, key);
+    json_out_bool(j, value);
+}

@@ -34,3 +34,10 @@ void json_out_i64(struct json_out *j, int64_t value);
 void json_out_f64(struct json_out *j, double value); /* shortest exact text; NaN, Inf -> null */
 void json_out_bool(struct json_out *j, bool value);
 void json_out_null(struct json_out *j);
+
+/* A key with its value. */
+void json_put_text(struct json_out *j, const char *key, const char *text); /* NULL gives "" */
+void json_put_string(struct json_out *j, const char *key, const char *data, size_t len);
+void json_put_u64(struct json_out *j, const char *key, uint64_t value);
+void json_put_f64(struct json_out *j, const char *key, double value);
+void json_put_bool(struct json_out *j, const char *key, bool value);
