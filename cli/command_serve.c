@@ -111,15 +111,23 @@ static enum status start(struct serving *s, const struct args *args, struct erro
 {
     struct library_options store;
     const char *allow = args_text(args, "allow-host");
+    const char *webhook = args_text(args, "webhook-host");
     char *hosts_copy = strdup(allow ? allow : "");
-    if (!hosts_copy)
+    char *webhook_copy = strdup(webhook ? webhook : "");
+    if (!hosts_copy || !webhook_copy) {
+        free(hosts_copy);
+        free(webhook_copy);
         return error_set(err, STATUS_NO_MEMORY, "no memory");
+    }
     const char *hosts[MAX_HOSTS];
+    const char *webhook_hosts[MAX_HOSTS];
     const char *listen = args_text(args, "listen");
     struct api_options options = {
         .listen = listen && strcmp(listen, "127.0.0.1:7700+") == 0 ? NULL : listen,
         .allow_hosts = hosts,
         .allow_hosts_len = split_hosts(hosts_copy, hosts),
+        .webhook_hosts = webhook_hosts,
+        .webhook_hosts_len = split_hosts(webhook_copy, webhook_hosts),
         .version = version_text(),
         .build = version_build(),
     };
@@ -153,6 +161,7 @@ static enum status start(struct serving *s, const struct args *args, struct erro
     if (st == STATUS_OK)
         st = library_set_url(s->library, s->url, err);
     free(hosts_copy);
+    free(webhook_copy);
     return st;
 }
 
@@ -246,6 +255,7 @@ static const struct option_row options[] = {
     {"allow-host", 0, "H,H", "more names this server is reached by", NULL, NULL},
     {"trust-proxy", 0, "ADDRESS", "a reverse proxy there may say who asks (X-Forwarded-*)", NULL,
      NULL},
+    {"webhook-host", 0, "H,H", "the only hosts that alerts are posted to", NULL, NULL},
     {"upload-rate", 0, "N", "uploads a minute taken from one address", "600", NULL},
     {"max-upload", 0, "SIZE", "largest upload", "256MiB", NULL},
     {"max-collectors", 0, "N", "programs watched at the same time", "64", NULL},

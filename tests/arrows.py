@@ -38,11 +38,12 @@ ALLOWED = {
     "backend/store": MODEL | {"backend/store"},
     "backend/ingest": MODEL | {"backend/store", "backend/ingest"},
     "backend/push": MODEL | {"backend/store", "backend/push"},
+    "backend/alerts": MODEL | {"backend/store", "backend/alerts"},
     "backend/query": MODEL | {"backend/store", "backend/query"},
     "backend/saved": MODEL | {"backend/formats", "backend/query", "backend/saved"},
     "backend/http": BASE | {"backend/assets", "backend/http"},
     "backend/api": MODEL
-    | {"backend/store", "backend/ingest", "backend/query", "backend/assets", "backend/http", "backend/formats", "backend/push", "backend/api"},
+    | {"backend/store", "backend/ingest", "backend/query", "backend/assets", "backend/http", "backend/formats", "backend/push", "backend/alerts", "backend/api"},
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.M)
 

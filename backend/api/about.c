@@ -188,6 +188,26 @@ static void push_metrics(struct buf *b, struct api_server *s)
            (double)p.refused);
 }
 
+static void alert_metrics(struct buf *b, struct api_server *s)
+{
+    struct alerts *alerts = atomic_load(&s->alerts);
+    struct alerts_stats a = {0};
+    if (alerts)
+        alerts_stats(alerts, &a);
+    metric(b, "alert_rules", "gauge", "Rules over running programs.", (double)a.rules);
+    metric(b, "alert_sessions", "gauge", "Running programs that a rule is about.",
+           (double)a.watched);
+    metric(b, "alerts_total", "counter", "Alerts found and stored.", (double)a.fired);
+    metric(b, "alerts_dropped_total", "counter", "Alerts that could not be stored.",
+           (double)a.fired_dropped);
+    metric(b, "webhooks_delivered_total", "counter", "Webhooks taken.", (double)a.delivered);
+    metric(b, "webhooks_failed_total", "counter", "Webhooks given up.",
+           (double)(a.failed + a.undelivered));
+    metric(b, "webhooks_retries_total", "counter", "Webhooks to be tried again.",
+           (double)a.retries);
+    metric(b, "webhooks_waiting", "gauge", "Webhooks on their way.", (double)a.waiting);
+}
+
 static double resident_bytes(void)
 {
     char line[128];
@@ -268,6 +288,7 @@ void api_metrics(struct http_request *r, void *ctx)
     store_metrics(&body, s);
     ingest_metrics(&body, s);
     push_metrics(&body, s);
+    alert_metrics(&body, s);
     own_metrics(&body, s);
     target_metrics(&body, s);
     http_reply(r, 200, "text/plain; version=0.0.4; charset=utf-8", body.data, body.len);

@@ -34,6 +34,7 @@ static const struct http_route routes[] = {
     {"GET", PROFILE "/notes", HTTP_PROFILE, HTTP_NO_BODY, api_note_list, NULL},
     {"POST", PROFILE "/notes", HTTP_WRITE, HTTP_JSON_BODY, api_note_add, NULL},
     {"DELETE", PROFILE "/notes/{}", HTTP_WRITE, HTTP_NO_BODY, api_note_remove, NULL},
+    {"GET", PROFILE "/alerts", HTTP_PROFILE, HTTP_NO_BODY, api_profile_alerts, NULL},
     {"POST", PROFILE "/shares", HTTP_WRITE, HTTP_JSON_BODY, api_share_add, NULL},
     {"GET", "/api/v1/shares", HTTP_WRITE, HTTP_NO_BODY, api_share_list, NULL},
     {"DELETE", "/api/v1/shares/{}", HTTP_WRITE, HTTP_NO_BODY, api_share_revoke, NULL},
@@ -41,6 +42,11 @@ static const struct http_route routes[] = {
     {"POST", "/api/v1/tokens", HTTP_WRITE, HTTP_JSON_BODY, api_token_add, NULL},
     {"GET", "/api/v1/tokens", HTTP_WRITE, HTTP_NO_BODY, api_token_list, NULL},
     {"DELETE", "/api/v1/tokens/{}", HTTP_WRITE, HTTP_NO_BODY, api_token_revoke, NULL},
+    {"GET", "/api/v1/rules", HTTP_WRITE, HTTP_NO_BODY, api_rule_list, NULL},
+    {"POST", "/api/v1/rules", HTTP_WRITE, HTTP_JSON_BODY, api_rule_add, NULL},
+    {"DELETE", "/api/v1/rules/{}", HTTP_WRITE, HTTP_NO_BODY, api_rule_remove, NULL},
+    {"POST", "/api/v1/rules/{}/test", HTTP_WRITE, HTTP_NO_BODY, api_rule_test, NULL},
+    {"GET", "/api/v1/alerts", HTTP_READ, HTTP_NO_BODY, api_alert_list, NULL},
     {"GET", "/api/v1/benchmarks", HTTP_READ, HTTP_NO_BODY, api_benchmarks, NULL},
     {"GET", "/api/v1/diff", HTTP_READ, HTTP_NO_BODY, api_diff, NULL},
     {"GET", "/api/v1/diff/flame", HTTP_READ, HTTP_NO_BODY, api_diff_flame, NULL},
@@ -61,6 +67,7 @@ static const struct http_route routes[] = {
     /* The page is the same for everybody; what it shows asks for the token. */
     {"GET", "/", HTTP_PUBLIC, HTTP_NO_BODY, api_page, NULL},
     {"GET", "/p/{}", HTTP_PUBLIC, HTTP_NO_BODY, api_page, NULL},
+    {"GET", "/alerts", HTTP_PUBLIC, HTTP_NO_BODY, api_page, NULL},
     {"GET", "/benchmarks", HTTP_PUBLIC, HTTP_NO_BODY, api_page, NULL},
     {"GET", "/d/{}", HTTP_PUBLIC, HTTP_NO_BODY, api_page, NULL},
     {"GET", "/s/{}", HTTP_PUBLIC, HTTP_NO_BODY, api_share_page, NULL},
@@ -140,6 +147,34 @@ static enum status serve(struct api_server *s, const struct api_options *o, stru
     return http_server_start(&s->http, &http, s->url, err);
 }
 
+/* Both name our address in what they send, which is known only when we listen. */
+static enum status start_watching(struct api_server *s, const struct api_options *o,
+                                  struct error *err)
+{
+    struct alerts_options alerts = {
+        .base_url = s->url,
+        .may_go_inside = http_is_local(s->http),
+        .hosts = o->webhook_hosts,
+        .hosts_len = o->webhook_hosts_len,
+    };
+    struct ingest_options options = {
+        .library = s->library,
+        .base_url = s->url,
+        .may_collect = may_collect,
+        .ctx = s,
+        .max_peers = o->max_collectors ? o->max_collectors : DEFAULT_COLLECTORS,
+    };
+    struct ingest *ingest;
+    enum status st = alerts_begin(s->watching, &alerts, err);
+    if (st == STATUS_OK)
+        st = ingest_new(&ingest, &options, err);
+    if (st != STATUS_OK)
+        return st;
+    atomic_store(&s->alerts, s->watching);
+    atomic_store(&s->ingest, ingest);
+    return STATUS_OK;
+}
+
 enum status api_server_start(struct api_server **out, const struct api_options *options,
                              char url[128], struct error *err)
 {
@@ -149,27 +184,15 @@ enum status api_server_start(struct api_server **out, const struct api_options *
         return st;
     st = push_new(&s->push, s->library, err);
     if (st == STATUS_OK)
+        st = alerts_new(&s->watching, s->library, err);
+    if (st == STATUS_OK)
         st = serve(s, options, err);
-    if (st != STATUS_OK) {
-        push_free(s->push);
-        free_server(s);
-        return st;
-    }
-    /* Its Welcome names our address, which is known only now. */
-    struct ingest_options ingest_options = {
-        .library = s->library,
-        .base_url = s->url,
-        .may_collect = may_collect,
-        .ctx = s,
-        .max_peers = options->max_collectors ? options->max_collectors : DEFAULT_COLLECTORS,
-    };
-    struct ingest *ingest;
-    st = ingest_new(&ingest, &ingest_options, err);
+    if (st == STATUS_OK)
+        st = start_watching(s, options, err);
     if (st != STATUS_OK) {
         api_server_stop(s);
         return st;
     }
-    atomic_store(&s->ingest, ingest);
     memcpy(url, s->url, sizeof(s->url));
     *out = s;
     return STATUS_OK;
@@ -183,5 +206,6 @@ void api_server_stop(struct api_server *s)
     http_server_stop(s->http);
     ingest_free(atomic_load(&s->ingest));
     push_free(s->push);
+    alerts_free(s->watching);
     free_server(s);
 }

@@ -16,6 +16,8 @@ struct api_options {
     const char *token;       /* NULL = none; an address that is not loopback needs one */
     const char *const *allow_hosts;
     size_t allow_hosts_len;
+    const char *const *webhook_hosts; /* the only ones that webhooks go to; none = see alerts.h */
+    size_t webhook_hosts_len;
     const char *trust_proxy;     /* the address of a reverse proxy before us; NULL = none */
     uint32_t uploads_per_minute; /* from one address; 0 = 600 */
     uint64_t max_upload;         /* bytes as sent; 0 = 256 MiB */

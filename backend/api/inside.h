@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "backend/alerts/alerts.h"
 #include "backend/api/api.h"
 #include "backend/http/request.h"
 #include "backend/http/server.h"
@@ -35,6 +36,8 @@ struct api_server {
     struct http_server *http;
     _Atomic(struct ingest *) ingest;
     struct push *push;
+    struct alerts *watching;         /* from before the first batch */
+    _Atomic(struct alerts *) alerts; /* the same, when it can be asked */
     char url[128];
     char *token, *version, *build;
     uint64_t max_raw, cache_bytes;
@@ -85,6 +88,9 @@ enum status api_param_u64(struct http_request *r, const char *name, uint64_t max
 /* The request's parameters for ask.h; profile and filter are the caller's to set. */
 struct ask api_ask_params(struct http_request *r);
 
+/* NULL when the request is answered: the server is still starting. */
+struct alerts *api_alerts(struct http_request *r, struct api_server *s);
+
 /* ---- answer.c: small things that handlers read and answer ---- */
 /* The body as a JSON object (cJSON_Delete it), or NULL when the request is answered. */
 struct cJSON *api_read_json(struct http_request *r);
@@ -116,6 +122,14 @@ void api_control(struct http_request *r, void *ctx);
 void api_note_list(struct http_request *r, void *ctx);
 void api_note_add(struct http_request *r, void *ctx);
 void api_note_remove(struct http_request *r, void *ctx);
+
+/* alerts.c */
+void api_rule_list(struct http_request *r, void *ctx);
+void api_rule_add(struct http_request *r, void *ctx);
+void api_rule_remove(struct http_request *r, void *ctx);
+void api_rule_test(struct http_request *r, void *ctx);
+void api_alert_list(struct http_request *r, void *ctx);
+void api_profile_alerts(struct http_request *r, void *ctx);
 
 /* shares.c */
 bool api_judge(void *ctx, const char *secret, size_t len, bool is_share, struct http_grant *out);

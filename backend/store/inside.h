@@ -77,6 +77,7 @@ struct library {
     struct writer *writer; /* NULL when read-only */
     atomic_bool is_closing;
     atomic_uint_least64_t batches, samples;
+    struct library_observer observer; /* set while no session is live */
 
     pthread_mutex_t lock;
     struct entry *buckets[LIBRARY_BUCKETS];

@@ -67,6 +67,17 @@ enum status library_begin(struct library *l, const struct wire_hello *hello, uin
 enum status library_append(struct library *l, const char *id, const struct wire_batch *batch,
                            const uint8_t *message, size_t len, struct error *err);
 
+/* Who watches what comes in: called for every batch of a live session that is taken in, in its
+ * order, with the profile as it is then. The profile is locked meanwhile and its collector waits:
+ * be short, and call nothing of the library. One that could not be stored comes once more with the
+ * same seq. Set before the first collector and taken away (NULL) after the last. */
+struct library_observer {
+    void (*batch)(void *ctx, const char *id, const struct profile *p,
+                  const struct wire_batch *batch);
+    void *ctx;
+};
+void library_observe(struct library *l, const struct library_observer *observer);
+
 /* The collector said goodbye (COMPLETE) or its connection ended (INTERRUPTED, may resume). */
 enum status library_end(struct library *l, const char *id, enum library_state state,
                         const struct wire_bye *bye, struct error *err);

@@ -286,7 +286,8 @@ static enum status delete_profile(struct writer *w, void *ctx, struct error *err
 {
     const struct text_job *job = ctx;
     static const enum writer_statement steps[] = {WRITE_TRASH_DATA, WRITE_DELETE_PROFILE,
-                                                  WRITE_DELETE_SHARES, WRITE_DELETE_NOTES};
+                                                  WRITE_DELETE_SHARES, WRITE_DELETE_NOTES,
+                                                  WRITE_DELETE_ALERTS};
     for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
         sqlite3_stmt *stmt = writer_statement(w, steps[i], err);
         if (!stmt)

@@ -73,6 +73,35 @@ static const char *const migrations[] = {
     "  to_s REAL,"
     "  created_ms INTEGER NOT NULL);"
     "CREATE INDEX note_profile ON note(profile);",
+    /* What to tell of running programs and where, and what was found. */
+    "CREATE TABLE rule ("
+    "  number INTEGER PRIMARY KEY AUTOINCREMENT,"
+    "  kind INTEGER NOT NULL,"
+    "  name TEXT NOT NULL,"
+    "  program TEXT NOT NULL,"
+    "  function TEXT NOT NULL,"
+    "  url TEXT NOT NULL,"
+    "  secret TEXT NOT NULL,"
+    "  bound REAL NOT NULL,"
+    "  window_s REAL NOT NULL,"
+    "  created_ms INTEGER NOT NULL);"
+    "CREATE TABLE alert ("
+    "  number INTEGER PRIMARY KEY AUTOINCREMENT,"
+    "  rule INTEGER NOT NULL,"
+    "  profile TEXT NOT NULL,"
+    "  kind INTEGER NOT NULL,"
+    "  rule_name TEXT NOT NULL,"
+    "  function TEXT NOT NULL,"
+    "  text TEXT NOT NULL,"
+    "  at_s REAL NOT NULL,"
+    "  value REAL NOT NULL,"
+    "  baseline REAL NOT NULL,"
+    "  bound REAL NOT NULL,"
+    "  created_ms INTEGER NOT NULL,"
+    "  delivery INTEGER NOT NULL,"
+    "  tries INTEGER NOT NULL,"
+    "  answer TEXT NOT NULL);"
+    "CREATE INDEX alert_profile ON alert(profile);",
 };
 _Static_assert(sizeof(migrations) / sizeof(migrations[0]) == SCHEMA_VERSION,
                "one migration for each version");

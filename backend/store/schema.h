@@ -6,7 +6,7 @@
 #include "common/base/status.h"
 
 enum {
-    SCHEMA_VERSION = 3,
+    SCHEMA_VERSION = 4,
     SCHEMA_READABLE = 1, /* older stores of this version on are read without being changed */
     SCHEMA_APPLICATION_ID = 0x48474c31 /* "HGL1" */
 };

@@ -190,6 +190,11 @@ enum status library_begin(struct library *l, const struct wire_hello *hello, uin
 
 /* ---- append ---- */
 
+void library_observe(struct library *l, const struct library_observer *observer)
+{
+    l->observer = observer ? *observer : (struct library_observer){0};
+}
+
 struct append_job {
     const char *id;
     int64_t data;
@@ -238,6 +243,8 @@ static enum status apply(struct library *l, struct entry *e, const struct wire_b
         uint64_t rss = describe_batch_rss(e->profile, batch);
         if (rss > progress->peak_rss_bytes)
             progress->peak_rss_bytes = rss;
+        if (l->observer.batch)
+            l->observer.batch(l->observer.ctx, e->id, e->profile, batch);
         strip_if_unseen(l, e);
     }
     size_t size = profile_size(e->profile);

@@ -77,6 +77,18 @@ static const char *const sql[WRITE_STATEMENTS] = {
         "AND (SELECT count(*) FROM note WHERE profile=?1) < ?7",
     [WRITE_DELETE_NOTE] = "DELETE FROM note WHERE profile=?1 AND number=?2",
     [WRITE_DELETE_NOTES] = "DELETE FROM note WHERE profile=?1",
+    [WRITE_NEW_RULE] = "INSERT INTO rule(kind, name, program, function, url, secret, bound, "
+                       "window_s, created_ms) SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9 "
+                       "WHERE (SELECT count(*) FROM rule) < ?10",
+    [WRITE_DELETE_RULE] = "DELETE FROM rule WHERE number=?1",
+    [WRITE_NEW_ALERT] =
+        "INSERT INTO alert(rule, profile, kind, rule_name, function, text, at_s, value, baseline, "
+        "bound, created_ms, delivery, tries, answer) SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, "
+        "?10, ?11, ?12, 0, '' WHERE EXISTS (SELECT 1 FROM profile WHERE id=?2)",
+    [WRITE_ALERT_TOLD] = "UPDATE alert SET delivery=?2, tries=?3, answer=?4 WHERE number=?1",
+    [WRITE_OLD_ALERTS] = "DELETE FROM alert WHERE number <= "
+                         "(SELECT number FROM alert ORDER BY number DESC LIMIT 1 OFFSET ?1)",
+    [WRITE_DELETE_ALERTS] = "DELETE FROM alert WHERE profile=?1",
 };
 
 sqlite3 *writer_db(struct writer *w)

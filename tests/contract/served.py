@@ -46,11 +46,15 @@ class Server:
     def __init__(self, *options, token=None):
         self.folder = tempfile.TemporaryDirectory(prefix="heliograph-contract-")
         self.token = token
-        command = [program(), "serve", "--listen", "127.0.0.1:0", "--store", self.folder.name + "/store.db", *options]
+        self.options = options
+        self._start()
+
+    def _start(self):
+        command = [program(), "serve", "--listen", "127.0.0.1:0", "--store", self.folder.name + "/store.db", *self.options]
         environment = dict(os.environ, ASAN_OPTIONS="detect_leaks=1")
         environment.pop("HELIOGRAPH_TOKEN", None)
-        if token:
-            environment["HELIOGRAPH_TOKEN"] = token
+        if self.token:
+            environment["HELIOGRAPH_TOKEN"] = self.token
         self.errors = open(self.folder.name + "/stderr", "w+")
         self.process = subprocess.Popen(command, stdout=self.errors, stderr=self.errors, env=environment)
         self.url = self._wait_for_url()
@@ -72,11 +76,21 @@ class Server:
         return pathlib.Path(self.errors.name).read_text(errors="replace")
 
     def stop(self):
+        try:
+            self._end()
+        finally:
+            self.folder.cleanup()
+
+    def restart(self):
+        """Another server with the same store."""
+        self._end()
+        self._start()
+
+    def _end(self):
         self.process.send_signal(signal.SIGTERM)
         code = self.process.wait(30)
         words = self.words()
         self.errors.close()
-        self.folder.cleanup()
         if code != 0 or "Sanitizer" in words or "runtime error" in words:
             raise AssertionError(f"the server ended with {code}: {words[-3000:]}")
 

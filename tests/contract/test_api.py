@@ -372,7 +372,7 @@ class Api(unittest.TestCase):
         for method, path in re.findall(r'^    \{"(GET|POST|PATCH|PUT|DELETE)",\s*((?:PROFILE)?\s*(?:"[^"]*")?),', source, re.M):
             path = path.replace("PROFILE", '"/api/v1/profiles/{}"').replace('"', "").replace(" ", "")
             routes.add((method.lower(), path.replace("{}", "{id}", 1).replace("{}", "{number}")))
-        page = {("get", p) for p in ("/", "/benchmarks", "/p/{id}", "/d/{id}", "/assets/{*}", "/{id}", "/s/{id}")}
+        page = {("get", p) for p in ("/", "/alerts", "/benchmarks", "/p/{id}", "/d/{id}", "/assets/{*}", "/{id}", "/s/{id}")}
         described = {(method, path) for path, methods in document["paths"].items() for method in methods if method != "servers"}
         self.assertEqual(described, routes - page)
         for path, methods in document["paths"].items():

@@ -96,6 +96,14 @@ def more_samples(seq, functions, samples, period_ns=10_000_000):
     return chunk(2, number(1, seq) + number(2, 0) + number(3, 2 * 10**9) + samples_column(functions, samples, period_ns))
 
 
+def points(seq, values, metric=0):
+    """A batch of [(time_s, value)] of a metric that first_batch named: 0 is the rss."""
+    times = [int(t * 10**9) for t, _ in values]
+    deltas = [zigzag(t - times[max(i - 1, 0)] if i else t) for i, t in enumerate(times)]
+    steps = [zigzag(v - (values[i - 1][1] if i else 0)) for i, (_, v) in enumerate(values)]
+    return chunk(2, number(1, seq) + number(2, 0) + number(3, times[-1]) + chunk(28, number(2, metric) + packed(3, deltas) + packed(4, steps)))
+
+
 def bye(seq):
     return chunk(4, number(1, seq) + chunk(3, "exited"))
 

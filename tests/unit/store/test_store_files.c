@@ -253,10 +253,27 @@ Test(store_files, brings_every_earlier_version_to_this_one)
         cr_assert_eq(schema_before_first_table(db, &err), STATUS_OK);
         cr_assert_eq(schema_migrate_to(db, folder.path, from, &err), STATUS_OK, "%s", err.text);
         sqlite3_close(db);
+        /* What a store of that version may hold is there afterwards. */
+        static const char *const rows[] = {
+            [1] = "INSERT INTO data(is_trash) VALUES (1)",
+            [2] = "INSERT INTO token(hash, name, scope, created_ms, expires_ms) "
+                  "VALUES (x'00', 'ci', 1, 1, 0)",
+            [3] = "INSERT INTO note(profile, text, created_ms) VALUES ('x', 'kept', 1)",
+        };
+        static const char *const counts[] = {
+            [1] = "SELECT count(*) FROM sqlite_sequence WHERE name='data' AND seq=1",
+            [2] = "SELECT count(*) FROM token WHERE name='ci'",
+            [3] = "SELECT count(*) FROM note WHERE text='kept'",
+        };
+        for (int v = 1; v <= from && v < (int)(sizeof(rows) / sizeof(rows[0])); v++)
+            store_folder_number(folder.path, rows[v]);
         struct library *l;
         cr_assert_eq(open_at(&l, folder.path, false), STATUS_OK, "from %d: %s", from, err.text);
         library_close(l);
         cr_assert_eq(store_folder_number(folder.path, "PRAGMA user_version"), SCHEMA_VERSION);
+        for (int v = 1; v <= from && v < (int)(sizeof(rows) / sizeof(rows[0])); v++)
+            cr_assert_eq(store_folder_number(folder.path, counts[v]), 1, "from %d: %s", from,
+                         counts[v]);
         fill(folder.path, 1);
     }
 }
