@@ -50,21 +50,21 @@ static enum status check_parts(const struct webhook_policy *policy, CURLU *url, 
     return st;
 }
 
-enum status webhook_check_url(const struct webhook_policy *policy, const char *text,
+enum status webhook_check_url(const struct webhook_policy *policy, const char *url,
                               struct error *err)
 {
-    for (const char *c = text; *c; c++) {
+    for (const char *c = url; *c; c++) {
         if ((unsigned char)*c <= ' ' || *c == 0x7f)
             return error_set(err, STATUS_INVALID, "a webhook's address has no spaces in it");
     }
-    CURLU *url = curl_url();
-    if (!url)
+    CURLU *parts = curl_url();
+    if (!parts)
         return error_set(err, STATUS_NO_MEMORY, "no memory for an address");
     enum status st =
         curl_url_set(url, CURLUPART_URL, text, 0) == CURLUE_OK
             ? check_parts(policy, url, err)
             : error_set(err, STATUS_INVALID, "a webhook is an address of http:// or https://");
-    curl_url_cleanup(url);
+    curl_url_cleanup(parts);
     return st;
 }
 
@@ -134,6 +134,7 @@ static curl_socket_t open_socket(void *ctx, curlsocktype purpose, struct curl_so
     return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
 }
 
+/* NOLINTNEXTLINE(readability-non-const-parameter): the type is libcurl's */
 static size_t take_answer(char *data, size_t size, size_t count, void *ctx)
 {
     struct webhook *w = ctx;
