@@ -61,8 +61,8 @@ enum status webhook_check_url(const struct webhook_policy *policy, const char *u
     if (!parts)
         return error_set(err, STATUS_NO_MEMORY, "no memory for an address");
     enum status st =
-        curl_url_set(url, CURLUPART_URL, text, 0) == CURLUE_OK
-            ? check_parts(policy, url, err)
+        curl_url_set(parts, CURLUPART_URL, url, 0) == CURLUE_OK
+            ? check_parts(policy, parts, err)
             : error_set(err, STATUS_INVALID, "a webhook is an address of http:// or https://");
     curl_url_cleanup(parts);
     return st;
