@@ -66,7 +66,7 @@ test("compare: what only one of them has is in the picture, in the colour of its
         if (name) found.set(name, { text, at: [x, y] });
       }
     return found.size === 2;
-  }, "both have boxes", 20_000);
+  }, "both have boxes", 60_000);
   assert.match(found.get("new").text, /new$/m);
   assert.match(found.get("old").text.replaceAll("\n", " "), /−300\s+gone/);
   await page.mouse.move(box.x + box.width - 4, box.y + box.height - 4);

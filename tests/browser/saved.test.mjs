@@ -161,7 +161,7 @@ test("saved: the page inside answers byte for byte what the server answers", { s
     let said = "";
     child.stderr.on("data", (chunk) => (said += chunk));
     child.stdout.on("data", (chunk) => (said += chunk));
-    const url = await until(() => /http:\/\/[^\s/]+/.exec(said)?.[0], "the server says where it is", 20_000);
+    const url = await until(() => /http:\/\/[^\s/]+/.exec(said)?.[0], "the server says where it is", 60_000);
     for (const from of [withTimes(), "small_v4.prof", "small.dat", "small.lprof", "small.memray", "small.mojo", "small.tracemalloc", "small.callgrind", "small.heaptrack"]) {
       const path = from.includes("/") ? from : fixture(from);
       if (!existsSync(path)) continue;

@@ -1,5 +1,6 @@
-"""Keeps more and more, fills a cache, and works: until the time that is said is over."""
+"""Keeps more and more, fills a cache, and works: nine seconds at least, until the file that it is given appears."""
 
+import os
 import sys
 import time
 
@@ -19,7 +20,7 @@ def work():
 
 
 begin, i = time.monotonic(), 0
-while time.monotonic() - begin < float(sys.argv[1]):
+while time.monotonic() - begin < 9 or not os.path.exists(sys.argv[1]):
     leak()
     fill(i)
     work()

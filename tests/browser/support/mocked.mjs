@@ -44,7 +44,7 @@ export function mocked() {
 }
 
 /** Waits until `check` gives something true, and gives it back. */
-export async function until(check, what, timeoutMs = 8000) {
+export async function until(check, what, timeoutMs = 30_000) {
   const end = Date.now() + timeoutMs;
   for (;;) {
     const value = await check();

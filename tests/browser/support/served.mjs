@@ -18,7 +18,7 @@ export async function serve(executable = program, more = []) {
   const child = spawn(executable, ["serve", "--listen", "127.0.0.1:0", "--store", join(folder, "store.db"), ...more], { stdio: ["ignore", "pipe", "pipe"] });
   let said = "";
   for (const stream of [child.stdout, child.stderr]) stream.on("data", (chunk) => (said += chunk));
-  const url = await until(() => /http:\/\/[\d.]+:\d+/.exec(said)?.[0], "the server prints its address", 20_000);
+  const url = await until(() => /http:\/\/[\d.]+:\d+/.exec(said)?.[0], "the server prints its address", 60_000);
   return {
     url,
     pid: child.pid,
