@@ -12,6 +12,7 @@ enum {
     FLAG_REF = 0x80,
     MAX_DEPTH = 64, /* a profile needs six */
     NULL_VALUE = UINT32_MAX,
+    FEW = 8, /* items that are put into a tuple at once: a row has five */
 };
 
 struct ids {
@@ -252,12 +253,17 @@ static enum status read_items(struct marshal *m, uint8_t code, bool is_flagged, 
     enum value_kind kind = code == '[' ? VALUE_LIST : VALUE_TUPLE;
     uint32_t made = 0;
     st = add(m, (struct value){.kind = (uint8_t)kind}, is_flagged, &made);
+    uint32_t few[FEW];
     for (uint32_t i = 0; st == STATUS_OK && i < size; i++) {
-        uint32_t item;
+        uint32_t item = 0;
         st = read_item(m, depth + 1, &item);
-        if (st == STATUS_OK)
+        if (st == STATUS_OK && size <= FEW)
+            few[i] = item;
+        else if (st == STATUS_OK)
             st = append(m, made, item);
     }
+    if (st == STATUS_OK && size <= FEW)
+        st = limits(m, values_fill(m->values, made, few, size));
     *id = made;
     return st;
 }

@@ -223,9 +223,10 @@ static enum status read_callers(struct pstats *r, size_t row, uint32_t key_id,
 /* Tachyon marks its dumps with ("__sampled__",): True. */
 static bool is_sampled_mark(const struct pstats *r, const struct value *key)
 {
+    if (key->kind != VALUE_TUPLE || key->len != 1)
+        return false;
     const struct value *text = values_item(&r->values, key, 0);
-    return key->kind == VALUE_TUPLE && key->len == 1 && value_is_text(text) && text->len == 11 &&
-           memcmp(text->data, "__sampled__", 11) == 0;
+    return value_is_text(text) && text->len == 11 && memcmp(text->data, "__sampled__", 11) == 0;
 }
 
 static enum status read_rows(struct pstats *r, const struct value *root)

@@ -1,5 +1,6 @@
 #include "backend/formats/values.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -61,39 +62,54 @@ enum status values_add(struct values *v, struct value value, uint32_t *id)
     return STATUS_OK;
 }
 
+/* A list is full when its length is a power of two, two at least: its capacity needs no field. */
+static size_t capacity(size_t len)
+{
+    size_t cap = 2;
+    while (cap < len)
+        cap *= 2;
+    return cap;
+}
+
+static enum status grow(struct values *v, struct value *list, size_t cap)
+{
+    if (is_full(v, cap * sizeof(uint32_t)))
+        return STATUS_TOO_LARGE;
+    uint32_t *items = arena_alloc(v->arena, cap * sizeof(*items));
+    if (!items)
+        return STATUS_NO_MEMORY;
+    if (list->len)
+        memcpy(items, list->items, list->len * sizeof(*items));
+    list->items = items;
+    v->items_bytes += cap * sizeof(*items);
+    return STATUS_OK;
+}
+
 enum status values_append(struct values *v, uint32_t to, uint32_t item)
 {
     struct value *list = &v->all[to];
-    /* A list is full when its length is a power of two: its capacity needs no field. */
     bool needs_room = (list->len & (list->len - 1)) == 0 && list->len != 1;
     if (list->len == UINT32_MAX)
         return STATUS_TOO_LARGE;
     if (needs_room) {
-        size_t cap = list->len ? (size_t)list->len * 2 : 2;
-        if (is_full(v, cap * sizeof(uint32_t)))
-            return STATUS_TOO_LARGE;
-        uint32_t *items = arena_alloc(v->arena, cap * sizeof(*items));
-        if (!items)
-            return STATUS_NO_MEMORY;
-        if (list->len)
-            memcpy(items, list->items, list->len * sizeof(*items));
-        list->items = items;
-        v->items_bytes += cap * sizeof(*items);
+        enum status st = grow(v, list, capacity((size_t)list->len + 1));
+        if (st != STATUS_OK)
+            return st;
     }
     list->items[list->len++] = item;
     return STATUS_OK;
 }
 
-const struct value *values_get(const struct values *v, uint32_t id)
+enum status values_fill(struct values *v, uint32_t to, const uint32_t *items, uint32_t len)
 {
-    return &v->all[id < v->len ? id : VALUES_NONE];
-}
-
-const struct value *values_item(const struct values *v, const struct value *of, size_t i)
-{
-    bool has_items = of->kind == VALUE_TUPLE || of->kind == VALUE_LIST || of->kind == VALUE_DICT ||
-                     of->kind == VALUE_OBJECT;
-    return &v->all[has_items && i < of->len ? of->items[i] : VALUES_NONE];
+    struct value *list = &v->all[to];
+    assert(list->len == 0);
+    enum status st = len ? grow(v, list, capacity(len)) : STATUS_OK;
+    if (st == STATUS_OK && len) {
+        memcpy(list->items, items, len * sizeof(*items));
+        list->len = len;
+    }
+    return st;
 }
 
 const char *value_kind_name(const struct value *value)

@@ -58,9 +58,22 @@ enum status values_add(struct values *v, struct value value, uint32_t *id);
 /* Appends to a tuple, list, dict or object. */
 enum status values_append(struct values *v, uint32_t to, uint32_t item);
 
+/* All items at once of what has none yet. */
+enum status values_fill(struct values *v, uint32_t to, const uint32_t *items, uint32_t len);
+
 /* None for an item that is not there, and for any item of what holds none. */
-const struct value *values_get(const struct values *v, uint32_t id);
-const struct value *values_item(const struct values *v, const struct value *of, size_t i);
+static inline const struct value *values_get(const struct values *v, uint32_t id)
+{
+    return &v->all[id < v->len ? id : VALUES_NONE];
+}
+
+static inline const struct value *values_item(const struct values *v, const struct value *of,
+                                              size_t i)
+{
+    bool has_items = of->kind == VALUE_TUPLE || of->kind == VALUE_LIST || of->kind == VALUE_DICT ||
+                     of->kind == VALUE_OBJECT;
+    return &v->all[has_items && i < of->len ? of->items[i] : VALUES_NONE];
+}
 
 /* "a tuple", "text", ... for messages. */
 const char *value_kind_name(const struct value *value);
