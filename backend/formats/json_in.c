@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "backend/formats/json_in_string.h"
 #include "backend/formats/json_number.h"
 
 void json_in_init(struct json_in *j, const uint8_t *data, size_t len, struct error *err)
@@ -43,13 +44,6 @@ void json_in_fail(struct json_in *j, enum status status, const char *format, ...
     }
     error_set(j->err, status, "%s at line %zu, column %zu (byte %zu)", words, line,
               (size_t)(j->at - line_start) + 1, (size_t)(j->at - j->start));
-}
-
-static void fail_at_end(struct json_in *j)
-{
-    if (!j->failed)
-        j->is_cut = true;
-    json_in_fail(j, STATUS_INVALID, "the file ends in the middle of its JSON");
 }
 
 /* Every step forward ends here, so that a failed reader finds nothing more. */
@@ -104,7 +98,7 @@ static bool expect(struct json_in *j, enum json_kind kind)
     if (j->failed)
         return false;
     if (j->at == j->end)
-        fail_at_end(j);
+        json_in_fail_at_end(j);
     else if (found == JSON_NOTHING)
         json_in_fail(j, STATUS_INVALID, "not JSON: unexpected byte 0x%02x", *j->at);
     else
@@ -152,7 +146,7 @@ static bool next_in(struct json_in *j, uint8_t closer)
         if (!j->failed && j->may_be_open)
             return leave(j);
         if (!j->failed)
-            fail_at_end(j);
+            json_in_fail_at_end(j);
         return false;
     }
     if (*j->at == closer) {
@@ -171,7 +165,7 @@ static bool next_in(struct json_in *j, uint8_t closer)
     if (!skip_blanks(j)) {
         if (j->may_be_open)
             return leave(j);
-        fail_at_end(j);
+        json_in_fail_at_end(j);
         return false;
     }
     if (*j->at == closer) {
@@ -192,147 +186,9 @@ bool json_in_item(struct json_in *j)
 
 /* ---- strings ---- */
 
-/* The first byte that is a quote, a backslash or a control character; eight at a time. */
-static const uint8_t *find_special(const uint8_t *at, const uint8_t *end)
-{
-    const uint64_t ones = 0x0101010101010101U, highs = 0x8080808080808080U;
-    while (end - at >= 8) {
-        uint64_t w;
-        memcpy(&w, at, 8);
-        uint64_t quote = w ^ ones * '"', back = w ^ ones * '\\';
-        uint64_t hit =
-            ((quote - ones) & ~quote) | ((back - ones) & ~back) | ((w - ones * 0x20) & ~w);
-        if (hit & highs)
-            break;
-        at += 8;
-    }
-    while (at < end && *at != '"' && *at != '\\' && *at >= 0x20)
-        at++;
-    return at;
-}
-
-static bool hex4(struct json_in *j, uint32_t *out)
-{
-    if (j->end - j->at < 4) {
-        j->at = j->end;
-        fail_at_end(j);
-        return false;
-    }
-    uint32_t value = 0;
-    for (int i = 0; i < 4; i++) {
-        uint8_t c = *j->at++;
-        uint8_t lower = c | 0x20;
-        uint32_t digit = c >= '0' && c <= '9'           ? (uint32_t)(c - '0')
-                         : lower >= 'a' && lower <= 'f' ? (uint32_t)(lower - 'a' + 10)
-                                                        : 16;
-        if (digit == 16) {
-            json_in_fail(j, STATUS_INVALID, "not JSON: \\u without four hex digits");
-            return false;
-        }
-        value = value << 4 | digit;
-    }
-    *out = value;
-    return true;
-}
-
-static void put_utf8(struct buf *b, uint32_t c)
-{
-    if (c < 0x80) {
-        buf_put_byte(b, (uint8_t)c);
-        return;
-    }
-    uint8_t bytes[4];
-    size_t n = c < 0x800 ? 2 : c < 0x10000 ? 3 : 4;
-    static const uint8_t lead[5] = {0, 0, 0xc0, 0xe0, 0xf0};
-    for (size_t i = n - 1; i > 0; i--) {
-        bytes[i] = (uint8_t)(0x80 | (c & 0x3f));
-        c >>= 6;
-    }
-    bytes[0] = (uint8_t)(lead[n] | c);
-    buf_put(b, bytes, n);
-}
-
-static bool unescape_unicode(struct json_in *j)
-{
-    uint32_t c = 0;
-    if (!hex4(j, &c))
-        return false;
-    if (c >= 0xd800 && c < 0xdc00 && j->end - j->at >= 6 && j->at[0] == '\\' && j->at[1] == 'u') {
-        const uint8_t *before = j->at;
-        uint32_t low = 0;
-        j->at += 2;
-        if (!hex4(j, &low))
-            return false;
-        if (low >= 0xdc00 && low < 0xe000)
-            c = 0x10000 + ((c - 0xd800) << 10) + (low - 0xdc00);
-        else
-            j->at = before;
-    }
-    put_utf8(&j->scratch, c);
-    return true;
-}
-
-static bool unescape(struct json_in *j)
-{
-    static const char from[] = "\"\\/bfnrt", to[] = "\"\\/\b\f\n\r\t";
-    if (j->end - j->at < 2) {
-        j->at = j->end;
-        fail_at_end(j);
-        return false;
-    }
-    char c = (char)j->at[1];
-    const char *known = c ? strchr(from, c) : NULL;
-    if (!known && c != 'u') {
-        json_in_fail(j, STATUS_INVALID, "not JSON: unknown escape in a text");
-        return false;
-    }
-    j->at += 2;
-    if (c == 'u')
-        return unescape_unicode(j);
-    buf_put_byte(&j->scratch, (uint8_t)to[known - from]);
-    return true;
-}
-
-/* Stands on the opening quote; ends behind the closing one. `keep` = the caller wants the bytes. */
-static struct text take_string(struct json_in *j, bool keep)
-{
-    const uint8_t *from = ++j->at;
-    bool is_plain = true;
-    buf_clear(&j->scratch);
-    for (;;) {
-        const uint8_t *stop = find_special(j->at, j->end);
-        if (!is_plain && keep)
-            buf_put(&j->scratch, j->at, (size_t)(stop - j->at));
-        j->at = stop;
-        if (stop == j->end) {
-            fail_at_end(j);
-            return (struct text){"", 0};
-        }
-        if (*stop == '"')
-            break;
-        if (*stop != '\\') {
-            json_in_fail(j, STATUS_INVALID, "not JSON: byte 0x%02x inside a text", *stop);
-            return (struct text){"", 0};
-        }
-        if (is_plain && keep)
-            buf_put(&j->scratch, from, (size_t)(stop - from));
-        is_plain = false;
-        if (!unescape(j))
-            return (struct text){"", 0};
-    }
-    const uint8_t *to = j->at++;
-    if (is_plain)
-        return (struct text){(const char *)from, (size_t)(to - from)};
-    if (buf_status(&j->scratch) != STATUS_OK) {
-        json_in_check(j, buf_status(&j->scratch));
-        return (struct text){"", 0};
-    }
-    return (struct text){j->scratch.len ? (const char *)j->scratch.data : "", j->scratch.len};
-}
-
 struct text json_in_string(struct json_in *j)
 {
-    return expect(j, JSON_STRING) ? take_string(j, true) : (struct text){"", 0};
+    return expect(j, JSON_STRING) ? json_in_take_string(j, true) : (struct text){"", 0};
 }
 
 static bool take_key(struct json_in *j, struct text *key, bool keep)
@@ -343,10 +199,10 @@ static bool take_key(struct json_in *j, struct text *key, bool keep)
         json_in_fail(j, STATUS_INVALID, "not JSON: no key where one belongs");
         return false;
     }
-    *key = take_string(j, keep);
+    *key = json_in_take_string(j, keep);
     if (!skip_blanks(j)) {
         if (!j->failed)
-            fail_at_end(j);
+            json_in_fail_at_end(j);
         return false;
     }
     if (*j->at != ':') {
@@ -369,7 +225,7 @@ static bool take_word(struct json_in *j, const char *word)
     size_t len = strlen(word), left = (size_t)(j->end - j->at);
     if (left < len && memcmp(j->at, word, left) == 0) {
         j->at = j->end;
-        fail_at_end(j);
+        json_in_fail_at_end(j);
         return false;
     }
     if (left < len || memcmp(j->at, word, len) != 0) {
@@ -456,7 +312,7 @@ static void skip_one(struct json_in *j)
         push(j, false);
         break;
     case JSON_STRING:
-        take_string(j, false);
+        json_in_take_string(j, false);
         break;
     case JSON_NUMBER:
         json_in_number(j);
@@ -496,9 +352,9 @@ static const uint8_t *find_end(const uint8_t *at, const uint8_t *end)
         if (!is_structure[*at])
             continue;
         if (*at == '"') {
-            at = find_special(at + 1, end);
+            at = json_in_find_special(at + 1, end);
             while (at < end && *at != '"')
-                at = find_special(at + (*at == '\\' && end - at > 1 ? 2 : 1), end);
+                at = json_in_find_special(at + (*at == '\\' && end - at > 1 ? 2 : 1), end);
             if (at == end)
                 return NULL;
         } else if (*at == '[' || *at == '{') {
@@ -523,7 +379,7 @@ const uint8_t *json_in_mark(struct json_in *j)
         j->at = behind;
     } else {
         j->at = j->end;
-        fail_at_end(j);
+        json_in_fail_at_end(j);
     }
     return mark;
 }

@@ -4,42 +4,19 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "backend/formats/builder.h"
-#include "backend/formats/pb_in.h"
+#include "backend/formats/otlp_read.h"
 #include "common/base/array.h"
 
-enum { MAX_LINES = 256, STACKS_PER_BYTE = 16, MAX_NUMBERS = 1 << 20 };
+enum { STACKS_PER_BYTE = 16, MAX_NUMBERS = 1 << 20 };
 
-/* The dictionary's tables as they lie in the message. */
-enum table { MAPPINGS, LOCATIONS, FUNCTIONS, STRINGS, ATTRIBUTES, STACKS, TABLES };
-
-struct rows {
-    struct pb_field *items;
-    size_t len, cap;
-};
-
-struct reader {
-    struct pb_in top;
-    struct rows tables[TABLES];
-    uint64_t *numbers; /* of the list being read */
-    size_t numbers_len, numbers_cap;
-    uint64_t *times;
-    size_t times_len, times_cap;
-    /* Of the resource in hand. */
-    struct builder build;
-    uint32_t *function_of, *stack_of; /* dictionary row -> ours + 1; 0 = not made yet */
-    uint64_t begin_unix_ns;
-    size_t stacks_left; /* nodes that stacks may still take */
-};
-
-static bool fail(struct reader *r, enum status status, const char *what)
+bool otlp_fail(struct otlp_reader *r, enum status status, const char *what)
 {
     if (!r->top.failed)
         pb_in_fail(&r->top, status, what);
     return false;
 }
 
-static bool is_well(struct reader *r, const struct pb_in *inner)
+bool otlp_is_well(struct otlp_reader *r, const struct pb_in *inner)
 {
     if (inner->failed && !r->top.failed)
         r->top.failed = inner->failed;
@@ -48,13 +25,52 @@ static bool is_well(struct reader *r, const struct pb_in *inner)
     return !r->top.failed;
 }
 
-static struct text string_at(struct reader *r, uint64_t index)
+struct text otlp_string_at(struct otlp_reader *r, uint64_t index)
 {
-    const struct rows *strings = &r->tables[STRINGS];
+    const struct otlp_rows *strings = &r->tables[OTLP_STRINGS];
     if (index < strings->len)
         return (struct text){(const char *)strings->items[index].data, strings->items[index].len};
-    fail(r, STATUS_INVALID, "a string number beyond the string table");
+    otlp_fail(r, STATUS_INVALID, "a string number beyond the string table");
     return (struct text){"", 0};
+}
+
+/* A repeated number: packed, or one of many fields. */
+bool otlp_read_numbers(struct otlp_reader *r, const struct pb_in *in, const struct pb_field *f,
+                       uint64_t **list, size_t *len, size_t *cap)
+{
+    struct pb_in inner;
+    pb_in_inside(&inner, in, f);
+    bool is_packed = f->wire == PB_BYTES;
+    do {
+        uint64_t value = f->value;
+        if (is_packed && (inner.at == inner.end || !pb_in_varint(&inner, &value)))
+            break;
+        if (*len == MAX_NUMBERS)
+            return otlp_fail(r, STATUS_TOO_LARGE, "a list of more than 1,048,576 numbers");
+        if (!array_reserve(list, cap, *len + 1))
+            return otlp_fail(r, STATUS_NO_MEMORY, "no memory for a list");
+        (*list)[(*len)++] = value;
+    } while (is_packed);
+    return !is_packed || otlp_is_well(r, &inner);
+}
+
+/* A number field of a row, 0 when absent. */
+uint64_t otlp_number_of(struct otlp_reader *r, enum otlp_table table, uint64_t row, uint32_t number)
+{
+    struct pb_in in;
+    struct pb_field f;
+    uint64_t value = 0;
+    if (row >= r->tables[table].len) {
+        otlp_fail(r, STATUS_INVALID, "a row number beyond its table");
+        return 0;
+    }
+    pb_in_inside(&in, &r->top, &r->tables[table].items[row]);
+    while (pb_in_next(&in, &f)) {
+        if (f.number == number)
+            value = f.value;
+    }
+    otlp_is_well(r, &in);
+    return value;
 }
 
 static void copy_text(char out[OTLP_MAX_TEXT], struct text text)
@@ -69,35 +85,15 @@ static void copy_text(char out[OTLP_MAX_TEXT], struct text text)
     }
 }
 
-/* A repeated number: packed, or one of many fields. */
-static bool read_numbers(struct reader *r, const struct pb_in *in, const struct pb_field *f,
-                         uint64_t **list, size_t *len, size_t *cap)
-{
-    struct pb_in inner;
-    pb_in_inside(&inner, in, f);
-    bool is_packed = f->wire == PB_BYTES;
-    do {
-        uint64_t value = f->value;
-        if (is_packed && (inner.at == inner.end || !pb_in_varint(&inner, &value)))
-            break;
-        if (*len == MAX_NUMBERS)
-            return fail(r, STATUS_TOO_LARGE, "a list of more than 1,048,576 numbers");
-        if (!array_reserve(list, cap, *len + 1))
-            return fail(r, STATUS_NO_MEMORY, "no memory for a list");
-        (*list)[(*len)++] = value;
-    } while (is_packed);
-    return !is_packed || is_well(r, &inner);
-}
-
-static bool read_times(struct reader *r, const struct pb_field *f)
+static bool read_times(struct otlp_reader *r, const struct pb_field *f)
 {
     size_t n = f->wire == PB_BYTES ? f->len / 8 : 1;
     if (f->wire == PB_BYTES && f->len % 8)
-        return fail(r, STATUS_INVALID, "a list of times that is no list of 64-bit numbers");
+        return otlp_fail(r, STATUS_INVALID, "a list of times that is no list of 64-bit numbers");
     if (n > MAX_NUMBERS - r->times_len)
-        return fail(r, STATUS_TOO_LARGE, "a list of more than 1,048,576 times");
+        return otlp_fail(r, STATUS_TOO_LARGE, "a list of more than 1,048,576 times");
     if (!array_reserve(&r->times, &r->times_cap, r->times_len + n))
-        return fail(r, STATUS_NO_MEMORY, "no memory for a list");
+        return otlp_fail(r, STATUS_NO_MEMORY, "no memory for a list");
     for (size_t i = 0; i < n; i++) {
         uint64_t value = f->value;
         for (size_t k = 0; f->wire == PB_BYTES && k < 8; k++)
@@ -109,176 +105,38 @@ static bool read_times(struct reader *r, const struct pb_field *f)
 
 /* ---- dictionary ---- */
 
-static bool read_dictionary(struct reader *r, const struct pb_field *message)
+static bool read_dictionary(struct otlp_reader *r, const struct pb_field *message)
 {
-    static const int table_of[] = {[1] = MAPPINGS, [2] = LOCATIONS,  [3] = FUNCTIONS,
-                                   [5] = STRINGS,  [6] = ATTRIBUTES, [7] = STACKS};
+    static const int table_of[] = {[1] = OTLP_MAPPINGS, [2] = OTLP_LOCATIONS,  [3] = OTLP_FUNCTIONS,
+                                   [5] = OTLP_STRINGS,  [6] = OTLP_ATTRIBUTES, [7] = OTLP_STACKS};
     struct pb_in in;
     struct pb_field f;
     pb_in_inside(&in, &r->top, message);
     while (pb_in_next(&in, &f)) {
         if (f.number < 1 || f.number > 7 || f.number == 4 || f.wire != PB_BYTES)
             continue;
-        struct rows *rows = &r->tables[table_of[f.number]];
+        struct otlp_rows *rows = &r->tables[table_of[f.number]];
         if (!array_reserve(&rows->items, &rows->cap, rows->len + 1))
-            return fail(r, STATUS_NO_MEMORY, "no memory for the dictionary");
+            return otlp_fail(r, STATUS_NO_MEMORY, "no memory for the dictionary");
         rows->items[rows->len++] = f;
     }
-    return is_well(r, &in);
-}
-
-/* A number field of a row, 0 when absent. */
-static uint64_t number_of(struct reader *r, enum table table, uint64_t row, uint32_t number)
-{
-    struct pb_in in;
-    struct pb_field f;
-    uint64_t value = 0;
-    if (row >= r->tables[table].len) {
-        fail(r, STATUS_INVALID, "a row number beyond its table");
-        return 0;
-    }
-    pb_in_inside(&in, &r->top, &r->tables[table].items[row]);
-    while (pb_in_next(&in, &f)) {
-        if (f.number == number)
-            value = f.value;
-    }
-    is_well(r, &in);
-    return value;
-}
-
-static uint32_t function_of(struct reader *r, uint64_t row, uint64_t module)
-{
-    if (row >= r->tables[FUNCTIONS].len) {
-        fail(r, STATUS_INVALID, "a function number beyond its table");
-        return 0;
-    }
-    if (r->function_of[row])
-        return r->function_of[row] - 1;
-    struct text name = string_at(r, number_of(r, FUNCTIONS, row, 1));
-    struct text file = string_at(r, number_of(r, FUNCTIONS, row, 3));
-    struct wire_function f = {
-        .name = builder_string(&r->build, name),
-        .file = builder_string(&r->build, file),
-        .line = (uint32_t)number_of(r, FUNCTIONS, row, 4),
-        .module = module ? builder_string(&r->build, string_at(r, module)) : 0,
-        .kind = builder_kind_of(name, file),
-    };
-    uint32_t made = builder_function(&r->build, f);
-    r->function_of[row] = made + 1;
-    return made;
-}
-
-/* ---- stacks ---- */
-
-/* A place without functions is known by its address only. */
-static uint32_t frame_of_address(struct reader *r, uint64_t address, uint64_t module)
-{
-    char name[32];
-    snprintf(name, sizeof(name), "0x%llx", (unsigned long long)address);
-    struct wire_function f = {.name = builder_literal(&r->build, name),
-                              .module =
-                                  module ? builder_string(&r->build, string_at(r, module)) : 0,
-                              .kind = WIRE_NATIVE};
-    return builder_frame(&r->build, builder_function(&r->build, f), 0, 0);
-}
-
-static uint32_t frame_of_line(struct reader *r, const struct pb_in *outer,
-                              const struct pb_field *message, uint64_t module)
-{
-    struct pb_in in;
-    struct pb_field f;
-    uint64_t values[4] = {0};
-    pb_in_inside(&in, outer, message);
-    while (pb_in_next(&in, &f)) {
-        if (f.number >= 1 && f.number <= 3)
-            values[f.number] = f.value;
-    }
-    if (!is_well(r, &in))
-        return 0;
-    return builder_frame(&r->build, function_of(r, values[1], module), (uint32_t)values[2],
-                         (uint32_t)values[3]);
-}
-
-/* A place and what was inlined there, the caller last. */
-static uint32_t put_location(struct reader *r, uint64_t row, uint32_t stack)
-{
-    struct pb_in in;
-    struct pb_field f;
-    struct pb_field lines[MAX_LINES];
-    size_t len = 0;
-    uint64_t mapping = 0;
-    uint64_t address = 0;
-    if (row >= r->tables[LOCATIONS].len) {
-        fail(r, STATUS_INVALID, "a location number beyond its table");
-        return 0;
-    }
-    pb_in_inside(&in, &r->top, &r->tables[LOCATIONS].items[row]);
-    while (pb_in_next(&in, &f)) {
-        if (f.number == 1)
-            mapping = f.value;
-        else if (f.number == 2)
-            address = f.value;
-        else if (f.number == 3 && f.wire == PB_BYTES && len < MAX_LINES)
-            lines[len++] = f;
-        else if (f.number == 3)
-            fail(r, STATUS_TOO_LARGE, "more than 256 inlined functions at one place");
-    }
-    if (!is_well(r, &in))
-        return 0;
-    uint64_t module = mapping ? number_of(r, MAPPINGS, mapping, 4) : 0;
-    if (len + 1 > r->stacks_left) {
-        fail(r, STATUS_TOO_LARGE, "the stacks are too large for their message");
-        return 0;
-    }
-    r->stacks_left -= len + 1;
-    if (len == 0)
-        return builder_stack(&r->build, stack, frame_of_address(r, address, module));
-    for (size_t i = len; i > 0 && !r->top.failed; i--)
-        stack = builder_stack(&r->build, stack, frame_of_line(r, &in, &lines[i - 1], module));
-    return stack;
-}
-
-static uint32_t stack_of(struct reader *r, uint64_t row)
-{
-    struct pb_in in;
-    struct pb_field f;
-    uint32_t stack = 0;
-    if (row == 0)
-        return 0;
-    if (row >= r->tables[STACKS].len) {
-        fail(r, STATUS_INVALID, "a stack number beyond its table");
-        return 0;
-    }
-    if (r->stack_of[row])
-        return r->stack_of[row] - 1;
-    pb_in_inside(&in, &r->top, &r->tables[STACKS].items[row]);
-    r->numbers_len = 0;
-    while (pb_in_next(&in, &f)) {
-        if (f.number == 1 &&
-            !read_numbers(r, &in, &f, &r->numbers, &r->numbers_len, &r->numbers_cap))
-            return 0;
-    }
-    if (!is_well(r, &in))
-        return 0;
-    for (size_t i = r->numbers_len; i > 0 && !r->top.failed; i--)
-        stack = put_location(r, r->numbers[i - 1], stack);
-    r->stack_of[row] = stack + 1;
-    return stack;
+    return otlp_is_well(r, &in);
 }
 
 /* ---- samples ---- */
 
-static bool add(struct reader *r, uint32_t set, uint32_t stack, uint64_t unix_ns, int64_t value)
+static bool add(struct otlp_reader *r, uint32_t set, uint32_t stack, uint64_t unix_ns,
+                int64_t value)
 {
     struct profile_sample sample = {.stack = stack, .values = &value};
     sample.time_ns = unix_ns > r->begin_unix_ns ? unix_ns - r->begin_unix_ns : 0;
     builder_sample(&r->build, set, &sample);
-    return is_well(r, &r->top);
+    return otlp_is_well(r, &r->top);
 }
 
 /* Values are sums, or one for each time; times alone count one each. */
-static bool read_sample(struct reader *r, const struct pb_in *outer, const struct pb_field *message,
-                        uint32_t set, uint64_t profile_ns)
+static bool read_sample(struct otlp_reader *r, const struct pb_in *outer,
+                        const struct pb_field *message, uint32_t set, uint64_t profile_ns)
 {
     struct pb_in in;
     struct pb_field f;
@@ -292,11 +150,11 @@ static bool read_sample(struct reader *r, const struct pb_in *outer, const struc
         if (f.number == 1)
             stack_row = f.value;
         else if (f.number == 4)
-            read_numbers(r, &in, &f, &values, &len, &cap);
+            otlp_read_numbers(r, &in, &f, &values, &len, &cap);
         else if (f.number == 5)
             read_times(r, &f);
     }
-    uint32_t stack = is_well(r, &in) ? stack_of(r, stack_row) : 0;
+    uint32_t stack = otlp_is_well(r, &in) ? otlp_stack_of(r, stack_row) : 0;
     bool is_each = r->times_len > 0 && (len == 0 || len == r->times_len);
     for (size_t i = 0; i < (is_each ? r->times_len : len) && !r->top.failed; i++)
         add(r, set, stack, r->times_len ? r->times[is_each ? i : 0] : profile_ns,
@@ -305,19 +163,20 @@ static bool read_sample(struct reader *r, const struct pb_in *outer, const struc
     return !r->top.failed;
 }
 
-static bool read_type(struct reader *r, const struct pb_in *outer, const struct pb_field *message,
-                      char name[OTLP_MAX_TEXT], char unit[OTLP_MAX_TEXT])
+static bool read_type(struct otlp_reader *r, const struct pb_in *outer,
+                      const struct pb_field *message, char name[OTLP_MAX_TEXT],
+                      char unit[OTLP_MAX_TEXT])
 {
     struct pb_in in;
     struct pb_field f;
     pb_in_inside(&in, outer, message);
     while (pb_in_next(&in, &f)) {
         if (f.number == 1)
-            copy_text(name, string_at(r, f.value));
+            copy_text(name, otlp_string_at(r, f.value));
         else if (f.number == 2)
-            copy_text(unit, string_at(r, f.value));
+            copy_text(unit, otlp_string_at(r, f.value));
     }
-    return is_well(r, &in);
+    return otlp_is_well(r, &in);
 }
 
 struct head {
@@ -325,7 +184,7 @@ struct head {
     uint64_t unix_ns, period;
 };
 
-static bool read_head(struct reader *r, const struct pb_field *message, struct head *head)
+static bool read_head(struct otlp_reader *r, const struct pb_field *message, struct head *head)
 {
     struct pb_in in;
     struct pb_field f;
@@ -339,10 +198,10 @@ static bool read_head(struct reader *r, const struct pb_field *message, struct h
         else if (f.number == 6)
             head->period = f.value;
     }
-    return is_well(r, &in);
+    return otlp_is_well(r, &in);
 }
 
-static uint32_t find_set(struct reader *r, const struct head *head)
+static uint32_t find_set(struct otlp_reader *r, const struct head *head)
 {
     const struct profile *p = r->build.profile;
     for (size_t i = 0; i < p->sets_len; i++) {
@@ -354,7 +213,7 @@ static uint32_t find_set(struct reader *r, const struct head *head)
     return builder_set(&r->build, head->name, head->name, head->unit);
 }
 
-static bool read_profile(struct reader *r, const struct pb_field *message)
+static bool read_profile(struct otlp_reader *r, const struct pb_field *message)
 {
     struct pb_in in;
     struct pb_field f;
@@ -364,17 +223,17 @@ static bool read_profile(struct reader *r, const struct pb_field *message)
     if (r->begin_unix_ns == 0)
         r->begin_unix_ns = head.unix_ns;
     uint32_t set = find_set(r, &head);
-    if (!is_well(r, &r->top))
+    if (!otlp_is_well(r, &r->top))
         return false;
     pb_in_inside(&in, &r->top, message);
     while (pb_in_next(&in, &f)) {
         if (f.number == 2 && f.wire == PB_BYTES && !read_sample(r, &in, &f, set, head.unix_ns))
             return false;
     }
-    return is_well(r, &in);
+    return otlp_is_well(r, &in);
 }
 
-static bool read_scope(struct reader *r, const struct pb_field *message)
+static bool read_scope(struct otlp_reader *r, const struct pb_field *message)
 {
     struct pb_in in;
     struct pb_field f;
@@ -383,13 +242,13 @@ static bool read_scope(struct reader *r, const struct pb_field *message)
         if (f.number == 2 && f.wire == PB_BYTES && !read_profile(r, &f))
             return false;
     }
-    return is_well(r, &in);
+    return otlp_is_well(r, &in);
 }
 
 /* ---- resources ---- */
 
 /* A KeyValue whose value is a text. */
-static bool read_attribute(struct reader *r, const struct pb_in *outer,
+static bool read_attribute(struct otlp_reader *r, const struct pb_in *outer,
                            const struct pb_field *message, struct otlp_attribute *out,
                            bool *is_text)
 {
@@ -402,7 +261,7 @@ static bool read_attribute(struct reader *r, const struct pb_in *outer,
         if (f.number == 1 && f.wire == PB_BYTES)
             copy_text(out->key, (struct text){(const char *)f.data, f.len});
         else if (f.number == 3 && f.wire == PB_VARINT)
-            copy_text(out->key, string_at(r, f.value));
+            copy_text(out->key, otlp_string_at(r, f.value));
         if (f.number != 2 || f.wire != PB_BYTES)
             continue;
         struct pb_in value;
@@ -411,16 +270,16 @@ static bool read_attribute(struct reader *r, const struct pb_in *outer,
         while (pb_in_next(&value, &v)) {
             if ((v.number == 1 && v.wire == PB_BYTES) || (v.number == 8 && v.wire == PB_VARINT)) {
                 copy_text(out->value, v.number == 1 ? (struct text){(const char *)v.data, v.len}
-                                                    : string_at(r, v.value));
+                                                    : otlp_string_at(r, v.value));
                 *is_text = true;
             }
         }
-        is_well(r, &value);
+        otlp_is_well(r, &value);
     }
-    return is_well(r, &in);
+    return otlp_is_well(r, &in);
 }
 
-static bool read_resource_attributes(struct reader *r, const struct pb_in *outer,
+static bool read_resource_attributes(struct otlp_reader *r, const struct pb_in *outer,
                                      const struct pb_field *message, struct otlp_resource *out)
 {
     struct pb_in in;
@@ -438,43 +297,43 @@ static bool read_resource_attributes(struct reader *r, const struct pb_in *outer
         else if (is_text && out->attributes_len < OTLP_MAX_ATTRIBUTES)
             out->attributes[out->attributes_len++] = attribute;
     }
-    return is_well(r, &in);
+    return otlp_is_well(r, &in);
 }
 
 /* Rows of the dictionary are made anew for each resource: its profile has tables of its own. */
-static bool begin_resource(struct reader *r, struct otlp_request *request,
+static bool begin_resource(struct otlp_reader *r, struct otlp_request *request,
                            struct otlp_resource **out)
 {
     if (request->resources_len == OTLP_MAX_RESOURCES)
-        return fail(r, STATUS_TOO_LARGE, "more than 256 resources in one request");
+        return otlp_fail(r, STATUS_TOO_LARGE, "more than 256 resources in one request");
     if (!array_reserve(&request->resources, &request->resources_cap, request->resources_len + 1))
-        return fail(r, STATUS_NO_MEMORY, "no memory for a resource");
+        return otlp_fail(r, STATUS_NO_MEMORY, "no memory for a resource");
     struct otlp_resource *resource = &request->resources[request->resources_len];
     *resource = (struct otlp_resource){.name = "unknown_service"};
     resource->attributes = calloc(OTLP_MAX_ATTRIBUTES, sizeof(*resource->attributes));
     if (!resource->attributes || profile_new(&resource->profile) != STATUS_OK) {
         free(resource->attributes);
-        return fail(r, STATUS_NO_MEMORY, "no memory for a resource");
+        return otlp_fail(r, STATUS_NO_MEMORY, "no memory for a resource");
     }
     request->resources_len++;
     free(r->function_of);
     free(r->stack_of);
-    r->function_of = calloc(r->tables[FUNCTIONS].len + 1, sizeof(*r->function_of));
-    r->stack_of = calloc(r->tables[STACKS].len + 1, sizeof(*r->stack_of));
+    r->function_of = calloc(r->tables[OTLP_FUNCTIONS].len + 1, sizeof(*r->function_of));
+    r->stack_of = calloc(r->tables[OTLP_STACKS].len + 1, sizeof(*r->stack_of));
     if (!r->function_of || !r->stack_of)
-        return fail(r, STATUS_NO_MEMORY, "no memory for a resource");
+        return otlp_fail(r, STATUS_NO_MEMORY, "no memory for a resource");
     r->build = (struct builder){.profile = resource->profile, .err = r->top.err};
     r->begin_unix_ns = 0;
     *out = resource;
     return true;
 }
 
-static bool read_resource(struct reader *r, const struct pb_field *message,
+static bool read_resource(struct otlp_reader *r, const struct pb_field *message,
                           struct otlp_request *request)
 {
     struct pb_in in;
     struct pb_field f;
-    struct otlp_resource *resource;
+    struct otlp_resource *resource = NULL;
     if (!begin_resource(r, request, &resource))
         return false;
     pb_in_inside(&in, &r->top, message);
@@ -485,16 +344,16 @@ static bool read_resource(struct reader *r, const struct pb_field *message,
             read_scope(r, &f);
     }
     resource->begin_unix_ns = r->begin_unix_ns;
-    if (!is_well(r, &in))
+    if (!otlp_is_well(r, &in))
         return false;
     if (profile_finish(resource->profile) != STATUS_OK)
-        return fail(r, STATUS_NO_MEMORY, "no memory for a resource");
+        return otlp_fail(r, STATUS_NO_MEMORY, "no memory for a resource");
     return true;
 }
 
 enum status otlp_read(struct otlp_request *out, const uint8_t *data, size_t len, struct error *err)
 {
-    struct reader r = {0};
+    struct otlp_reader r = {0};
     struct pb_field f;
     struct otlp_request request = {0};
     pb_in_init(&r.top, data, len, err);
@@ -508,7 +367,7 @@ enum status otlp_read(struct otlp_request *out, const uint8_t *data, size_t len,
         if (f.number == 1 && f.wire == PB_BYTES)
             read_resource(&r, &f, &request);
     }
-    for (size_t i = 0; i < TABLES; i++)
+    for (size_t i = 0; i < OTLP_TABLES; i++)
         free(r.tables[i].items);
     free(r.numbers);
     free(r.times);

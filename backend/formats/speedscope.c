@@ -4,53 +4,20 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "backend/formats/builder.h"
 #include "backend/formats/format.h"
 #include "backend/formats/json_head.h"
-#include "backend/formats/json_in.h"
+#include "backend/formats/speedscope_read.h"
 #include "backend/formats/speedscope_write.h"
 #include "common/base/array.h"
 
-/* One of the file's profiles before its data is read. */
-struct part {
-    uint32_t name_id, unit_id;
-    bool is_evented;
-    struct json_number start;
-    const uint8_t *samples, *weights, *events; /* marks */
-};
-
-/* A sample set: profiles of one unit and one metric. */
-struct group {
-    uint32_t unit_id, metric_id;
-    char unit[48];
-    uint32_t set;
-};
-
-struct reader {
-    struct json_in json;
-    struct builder build;
-    uint32_t *frames;
-    struct part *parts;
-    struct group *groups;
-    size_t frames_len, frames_cap, parts_len, parts_cap, groups_len, groups_cap;
-    const uint8_t *frames_mark;
-    bool has_frames, has_profiles;
-    /* the stack under construction: frame and stack row at each depth */
-    uint32_t *path_frame, *path_stack;
-    size_t path_len, path_cap, path_stack_cap;
-    uint32_t *stacks; /* of the samples of the part being read */
-    size_t stacks_len, stacks_cap;
-    int64_t base_ns; /* the earliest start of all: the session's zero */
-};
-
-static bool reserve(struct reader *r, bool has_room)
+bool speedscope_reserve(struct speedscope_reader *r, bool has_room)
 {
     return has_room || json_in_check(&r->json, STATUS_NO_MEMORY);
 }
 
 /* ---- frames ---- */
 
-static void read_frame(struct reader *r)
+static void read_frame(struct speedscope_reader *r)
 {
     struct json_in *j = &r->json;
     struct text key;
@@ -80,14 +47,14 @@ static void read_frame(struct reader *r)
     if (!has_name)
         json_in_fail(j, STATUS_INVALID, "a frame without a name");
     if (json_in_status(j) ||
-        !reserve(r, array_reserve(&r->frames, &r->frames_cap, r->frames_len + 1)))
+        !speedscope_reserve(r, array_reserve(&r->frames, &r->frames_cap, r->frames_len + 1)))
         return;
     struct wire_function f = {.name = name, .file = file};
     uint32_t function = builder_function(&r->build, f);
     r->frames[r->frames_len++] = builder_frame(&r->build, function, line, column);
 }
 
-static void read_shared(struct reader *r)
+static void read_shared(struct speedscope_reader *r)
 {
     struct json_in *j = &r->json;
     struct text key;
@@ -109,7 +76,7 @@ static void read_shared(struct reader *r)
 
 /* ---- the list of profiles ---- */
 
-static const char *missing_in(const struct part *part, bool has_type)
+static const char *missing_in(const struct speedscope_part *part, bool has_type)
 {
     if (!has_type)
         return "a profile without a type";
@@ -120,10 +87,10 @@ static const char *missing_in(const struct part *part, bool has_type)
     return NULL;
 }
 
-static void read_part(struct reader *r)
+static void read_part(struct speedscope_reader *r)
 {
     struct json_in *j = &r->json;
-    struct part part = {.start.is_integer = true};
+    struct speedscope_part part = {.start.is_integer = true};
     struct text key;
     bool has_type = false;
     if (!json_in_object(j))
@@ -156,11 +123,11 @@ static void read_part(struct reader *r)
     const char *missing = missing_in(&part, has_type);
     if (missing)
         json_in_fail(j, STATUS_INVALID, "%s", missing);
-    else if (reserve(r, array_reserve(&r->parts, &r->parts_cap, r->parts_len + 1)))
+    else if (speedscope_reserve(r, array_reserve(&r->parts, &r->parts_cap, r->parts_len + 1)))
         r->parts[r->parts_len++] = part;
 }
 
-static void read_top(struct reader *r)
+static void read_top(struct speedscope_reader *r)
 {
     struct json_in *j = &r->json;
     struct profile *p = r->build.profile;
@@ -194,7 +161,8 @@ static void read_top(struct reader *r)
 
 /* ---- amounts and groups ---- */
 
-static int64_t scaled(struct reader *r, const struct amount_unit *unit, struct json_number n)
+int64_t speedscope_scaled(struct speedscope_reader *r, const struct amount_unit *unit,
+                          struct json_number n)
 {
     int64_t value = 0;
     if (!amount_scale(unit, &n, &value))
@@ -204,7 +172,8 @@ static int64_t scaled(struct reader *r, const struct amount_unit *unit, struct j
 
 /* Times are rounded to the nanosecond; other amounts are kept in thousandths when one of them has
  * a fraction. */
-static bool has_fraction(struct reader *r, const struct part *part, const struct amount_unit *unit)
+static bool has_fraction(struct speedscope_reader *r, const struct speedscope_part *part,
+                         const struct amount_unit *unit)
 {
     struct json_in *j = &r->json;
     bool is_broken = amount_is_broken(unit, &part->start);
@@ -232,19 +201,19 @@ static bool has_fraction(struct reader *r, const struct part *part, const struct
     return is_broken;
 }
 
-static uint32_t find_group(struct reader *r, const struct part *part, uint32_t metric,
-                           const struct amount_unit *unit)
+static uint32_t find_group(struct speedscope_reader *r, const struct speedscope_part *part,
+                           uint32_t metric, const struct amount_unit *unit)
 {
     for (size_t i = 0; i < r->groups_len; i++) {
-        struct group *g = &r->groups[i];
+        struct speedscope_group *g = &r->groups[i];
         if (g->unit_id == part->unit_id && g->metric_id == metric &&
             strcmp(g->unit, unit->name) == 0)
             return g->set;
     }
-    if (!reserve(r, array_reserve(&r->groups, &r->groups_cap, r->groups_len + 1)))
+    if (!speedscope_reserve(r, array_reserve(&r->groups, &r->groups_cap, r->groups_len + 1)))
         return 0;
-    struct group *g = &r->groups[r->groups_len++];
-    *g = (struct group){.unit_id = part->unit_id, .metric_id = metric};
+    struct speedscope_group *g = &r->groups[r->groups_len++];
+    *g = (struct speedscope_group){.unit_id = part->unit_id, .metric_id = metric};
     memcpy(g->unit, unit->name, sizeof(g->unit));
     struct text unit_text = builder_text(&r->build, part->unit_id);
     struct text metric_text = builder_text(&r->build, metric);
@@ -258,7 +227,8 @@ static uint32_t find_group(struct reader *r, const struct part *part, uint32_t m
 
 /* Austin's converter puts the metric, process and thread into the name:
  * "Wall time profile for 17053:0:17055" (austin-python, speedscope.py). */
-static uint32_t find_thread(struct reader *r, const struct part *part, uint32_t *metric)
+static uint32_t find_thread(struct speedscope_reader *r, const struct speedscope_part *part,
+                            uint32_t *metric)
 {
     static const char middle[] = " profile for ";
     struct text name = builder_text(&r->build, part->name_id);
@@ -280,181 +250,9 @@ static uint32_t find_thread(struct reader *r, const struct part *part, uint32_t 
     return builder_thread(&r->build, 0, (uint64_t)(part - r->parts) + 1, name);
 }
 
-/* ---- samples ---- */
-
-static void path_put(struct reader *r, size_t depth, uint32_t index)
-{
-    if (index >= r->frames_len) {
-        json_in_fail(&r->json, STATUS_INVALID, "frame %u of %zu", index, r->frames_len);
-        return;
-    }
-    if (depth < r->path_len && r->path_frame[depth] == index)
-        return;
-    if (!reserve(r, array_reserve(&r->path_frame, &r->path_cap, depth + 1)) ||
-        !reserve(r, array_reserve(&r->path_stack, &r->path_stack_cap, depth + 1)))
-        return;
-    r->path_frame[depth] = index;
-    r->path_stack[depth] =
-        builder_stack(&r->build, depth ? r->path_stack[depth - 1] : 0, r->frames[index]);
-    r->path_len = depth + 1;
-}
-
-static void read_stacks(struct reader *r, const uint8_t *mark)
-{
-    struct json_in *j = &r->json;
-    r->stacks_len = 0;
-    json_in_return(j, mark);
-    if (!json_in_array(j))
-        return;
-    while (json_in_item(j)) {
-        size_t depth = 0;
-        if (!json_in_array(j))
-            return;
-        for (; json_in_item(j); depth++)
-            path_put(r, depth, json_in_u32(j));
-        if (json_in_status(j) ||
-            !reserve(r, array_reserve(&r->stacks, &r->stacks_cap, r->stacks_len + 1)))
-            return;
-        r->path_len = depth;
-        r->stacks[r->stacks_len++] = depth ? r->path_stack[depth - 1] : 0;
-    }
-}
-
-struct target {
-    uint32_t set, thread;
-    struct amount_unit unit;
-    int64_t start; /* in the unit */
-};
-
-static void add(struct reader *r, const struct target *to, int64_t at, uint32_t stack,
-                int64_t value)
-{
-    struct profile_sample sample = {
-        .time_ns = to->unit.is_time ? (uint64_t)at - (uint64_t)r->base_ns : UINT64_MAX,
-        .thread = to->thread,
-        .stack = stack,
-        .values = &value,
-    };
-    builder_sample(&r->build, to->set, &sample);
-}
-
-static bool advance(struct reader *r, const struct target *to, int64_t *at, int64_t by)
-{
-    if (__builtin_add_overflow(*at, by, at) || (to->unit.is_time && *at < r->base_ns)) {
-        json_in_fail(&r->json, STATUS_INVALID, "weights whose sum does not fit");
-        return false;
-    }
-    return true;
-}
-
-static void read_sampled(struct reader *r, const struct part *part, const struct target *to)
-{
-    struct json_in *j = &r->json;
-    read_stacks(r, part->samples);
-    if (json_in_status(j))
-        return;
-    json_in_return(j, part->weights);
-    if (!json_in_array(j))
-        return;
-    size_t n = 0;
-    int64_t at = to->start;
-    for (; json_in_item(j); n++) {
-        if (n == r->stacks_len) {
-            json_in_fail(j, STATUS_INVALID, "more weights than the %zu samples", n);
-            return;
-        }
-        int64_t value = scaled(r, &to->unit, json_in_number(j));
-        if (json_in_status(j))
-            return;
-        add(r, to, at, r->stacks[n], value);
-        if (to->unit.is_time && !advance(r, to, &at, value))
-            return;
-    }
-    if (n < r->stacks_len)
-        json_in_fail(j, STATUS_INVALID, "%zu weights for %zu samples", n, r->stacks_len);
-}
-
-struct event {
-    struct json_number at;
-    uint32_t frame;
-    bool is_open, has_at, has_frame;
-};
-
-static bool read_event(struct reader *r, struct event *e)
-{
-    struct json_in *j = &r->json;
-    struct text key;
-    bool has_type = false;
-    *e = (struct event){0};
-    if (!json_in_object(j))
-        return false;
-    while (json_in_key(j, &key)) {
-        if (text_equal(key, "type")) {
-            struct text type = json_in_string(j);
-            e->is_open = text_equal(type, "O");
-            has_type = true;
-            if (!e->is_open && !text_equal(type, "C"))
-                json_in_fail(j, STATUS_INVALID, "an event neither O nor C");
-        } else if (text_equal(key, "at")) {
-            e->at = json_in_number(j);
-            e->has_at = true;
-        } else if (text_equal(key, "frame")) {
-            e->frame = json_in_u32(j);
-            e->has_frame = true;
-        } else {
-            json_in_skip(j);
-        }
-    }
-    if (!has_type || !e->has_at || !e->has_frame)
-        json_in_fail(j, STATUS_INVALID, "an event without type, time or frame");
-    return json_in_status(j) == STATUS_OK;
-}
-
-/* A stack's sample is the time until the next event. A frame that was open for no time at all
- * gets one of no weight, so that it is not forgotten. */
-static void read_evented(struct reader *r, const struct part *part, const struct target *to)
-{
-    struct json_in *j = &r->json;
-    json_in_return(j, part->events);
-    if (!json_in_array(j))
-        return;
-    r->path_len = 0;
-    bool is_new = false;
-    int64_t last = to->start;
-    struct event e;
-    while (json_in_item(j) && read_event(r, &e)) {
-        int64_t now = scaled(r, &to->unit, e.at);
-        if (json_in_status(j))
-            return;
-        if (now < last) {
-            json_in_fail(j, STATUS_INVALID, "an event earlier than the one before it");
-            return;
-        }
-        bool is_due = now > last || (is_new && !e.is_open);
-        if (is_due && r->path_len) {
-            add(r, to, last, r->path_stack[r->path_len - 1], now - last);
-            is_new = false;
-        }
-        last = now;
-        if (e.is_open) {
-            size_t depth = r->path_len;
-            path_put(r, depth, e.frame);
-            is_new = true;
-        } else if (r->path_len == 0 || r->path_frame[r->path_len - 1] != e.frame) {
-            json_in_fail(j, STATUS_INVALID, "frame %u closes but is not the innermost open one",
-                         e.frame);
-            return;
-        } else {
-            r->path_len--;
-        }
-    }
-    if (r->path_len)
-        json_in_fail(j, STATUS_INVALID, "%zu frames are left open at the end", r->path_len);
-}
-
 /* ---- all together ---- */
 
-static void find_base(struct reader *r)
+static void find_base(struct speedscope_reader *r)
 {
     bool is_first = true;
     for (size_t i = 0; i < r->parts_len; i++) {
@@ -462,32 +260,32 @@ static void find_base(struct reader *r)
         amount_unit_find(&unit, builder_text(&r->build, r->parts[i].unit_id));
         if (!unit.is_time)
             continue;
-        int64_t start = scaled(r, &unit, r->parts[i].start);
+        int64_t start = speedscope_scaled(r, &unit, r->parts[i].start);
         if (is_first || start < r->base_ns)
             r->base_ns = start;
         is_first = false;
     }
 }
 
-static void read_data(struct reader *r)
+static void read_data(struct speedscope_reader *r)
 {
     find_base(r);
     for (size_t i = 0; i < r->parts_len && !json_in_status(&r->json); i++) {
-        const struct part *part = &r->parts[i];
-        struct target to = {0};
+        const struct speedscope_part *part = &r->parts[i];
+        struct speedscope_target to = {0};
         uint32_t metric = 0;
         amount_unit_find(&to.unit, builder_text(&r->build, part->unit_id));
         if (has_fraction(r, part, &to.unit))
             amount_unit_divide(&to.unit);
         to.thread = find_thread(r, part, &metric);
         to.set = find_group(r, part, metric, &to.unit);
-        to.start = scaled(r, &to.unit, part->start);
+        to.start = speedscope_scaled(r, &to.unit, part->start);
         if (json_in_status(&r->json))
             return;
         if (part->is_evented)
-            read_evented(r, part, &to);
+            speedscope_read_evented(r, part, &to);
         else
-            read_sampled(r, part, &to);
+            speedscope_read_sampled(r, part, &to);
     }
 }
 
@@ -496,7 +294,7 @@ static enum status speedscope_read(const struct format_input *in,
                                    struct error *err)
 {
     (void)options;
-    struct reader *r = calloc(1, sizeof(*r));
+    struct speedscope_reader *r = calloc(1, sizeof(*r));
     if (!r)
         return error_set(err, STATUS_NO_MEMORY, "no memory to read it");
     json_in_init(&r->json, in->data, in->len, err);

@@ -225,14 +225,27 @@ bool text_is_utf8(struct text t)
     return true;
 }
 
+void text_put_utf8(struct buf *out, uint32_t c)
+{
+    if (c < 0x80) {
+        buf_put_byte(out, (uint8_t)c);
+        return;
+    }
+    static const uint8_t lead[5] = {0, 0, 0xc0, 0xe0, 0xf0};
+    uint8_t bytes[4];
+    size_t n = c < 0x800 ? 2 : c < 0x10000 ? 3 : 4;
+    for (size_t i = n - 1; i > 0; i--) {
+        bytes[i] = (uint8_t)(0x80 | (c & 0x3f));
+        c >>= 6;
+    }
+    bytes[0] = (uint8_t)(lead[n] | c);
+    buf_put(out, bytes, n);
+}
+
 void text_put_latin1(struct buf *out, struct text t)
 {
-    for (size_t i = 0; i < t.len; i++) {
-        unsigned char c = (unsigned char)t.data[i];
-        if (c >= 0x80)
-            buf_put_byte(out, (uint8_t)(0xc0 | c >> 6));
-        buf_put_byte(out, c >= 0x80 ? (uint8_t)(0x80 | (c & 63)) : c);
-    }
+    for (size_t i = 0; i < t.len; i++)
+        text_put_utf8(out, (unsigned char)t.data[i]);
 }
 
 static uint32_t unit16(const uint8_t *at, bool is_big)
@@ -241,25 +254,6 @@ static uint32_t unit16(const uint8_t *at, bool is_big)
 }
 
 /* A lone surrogate becomes U+FFFD. */
-static void put_utf8(struct buf *out, uint32_t c)
-{
-    if (c < 0x80) {
-        buf_put_byte(out, (uint8_t)c);
-    } else if (c < 0x800) {
-        buf_put_byte(out, (uint8_t)(0xc0 | c >> 6));
-        buf_put_byte(out, (uint8_t)(0x80 | (c & 63)));
-    } else if (c < 0x10000) {
-        buf_put_byte(out, (uint8_t)(0xe0 | c >> 12));
-        buf_put_byte(out, (uint8_t)(0x80 | (c >> 6 & 63)));
-        buf_put_byte(out, (uint8_t)(0x80 | (c & 63)));
-    } else {
-        buf_put_byte(out, (uint8_t)(0xf0 | c >> 18));
-        buf_put_byte(out, (uint8_t)(0x80 | (c >> 12 & 63)));
-        buf_put_byte(out, (uint8_t)(0x80 | (c >> 6 & 63)));
-        buf_put_byte(out, (uint8_t)(0x80 | (c & 63)));
-    }
-}
-
 static void transcode(struct buf *out, const uint8_t *data, size_t len, bool is_big)
 {
     for (size_t i = 0; i + 1 < len; i += 2) {
@@ -271,7 +265,7 @@ static void transcode(struct buf *out, const uint8_t *data, size_t len, bool is_
                 i += 2;
             }
         }
-        put_utf8(out, c >= 0xd800 && c < 0xe000 ? 0xfffd : c);
+        text_put_utf8(out, c >= 0xd800 && c < 0xe000 ? 0xfffd : c);
     }
 }
 

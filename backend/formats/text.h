@@ -51,7 +51,8 @@ bool text_is_plausible(const uint8_t *data, size_t len);
 /* UTF-8 as Python writes it, lone surrogates included. */
 bool text_is_utf8(struct text t);
 
-/* Appends latin-1 bytes as UTF-8. */
+/* Appends a character below 0x110000, surrogates too, or latin-1 bytes, as UTF-8. */
+void text_put_utf8(struct buf *out, uint32_t c);
 void text_put_latin1(struct buf *out, struct text t);
 
 /* A file that starts with a UTF-16 byte order mark becomes UTF-8 (`owned`, to be freed after the
