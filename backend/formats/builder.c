@@ -6,6 +6,20 @@
 
 #include "common/base/array.h"
 
+void builder_begin(struct builder *b, struct json_in *json, const struct format_input *in,
+                   struct profile *out, struct error *err)
+{
+    json_in_init(json, in->data, in->len, err);
+    *b = (struct builder){.profile = out, .json = json, .err = err};
+}
+
+enum status builder_end(struct builder *b)
+{
+    enum status st = json_in_status(b->json);
+    json_in_deinit(b->json);
+    return st;
+}
+
 bool builder_check(struct builder *b, enum status status)
 {
     if (b->failed || status == STATUS_OK)

@@ -5,6 +5,7 @@
 
 #include <stdint.h>
 
+#include "backend/formats/format.h"
 #include "backend/formats/json_in.h"
 #include "backend/formats/text.h"
 #include "backend/model/profile.h"
@@ -16,6 +17,12 @@ struct builder {
     struct error *err;
     enum status failed;
 };
+
+/* What a reader of JSON begins and ends with: its input and its builder, made ready; then the one
+ * status of both. */
+void builder_begin(struct builder *b, struct json_in *json, const struct format_input *in,
+                   struct profile *out, struct error *err);
+enum status builder_end(struct builder *b);
 
 /* Keeps the first failure; true when all is well. */
 bool builder_check(struct builder *b, enum status status);

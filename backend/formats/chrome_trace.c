@@ -284,50 +284,40 @@ static enum status chrome_trace_read(const struct format_input *in,
                                      struct error *err)
 {
     (void)options;
-    struct trace_reader *r = calloc(1, sizeof(*r));
-    if (!r)
-        return error_set(err, STATUS_NO_MEMORY, "no memory to read it");
-    json_in_init(&r->json, in->data, in->len, err);
-    r->json.may_be_open = true;
-    r->build = (struct builder){.profile = out, .json = &r->json, .err = err};
-    enum status st = trace_tracks_init(&r->tracks);
-    json_in_check(&r->json, st);
-    if (json_in_peek(&r->json) == JSON_ARRAY)
-        read_events(r);
+    struct trace_reader r = {0};
+    builder_begin(&r.build, &r.json, in, out, err);
+    r.json.may_be_open = true;
+    json_in_check(&r.json, trace_tracks_init(&r.tracks));
+    if (json_in_peek(&r.json) == JSON_ARRAY)
+        read_events(&r);
     else
-        read_object(r);
-    if (!json_in_status(&r->json))
-        json_in_finish(&r->json);
-    forgive_cut(r);
-    if (!json_in_status(&r->json))
-        build(r);
-    st = json_in_status(&r->json);
-    for (size_t i = 0; i < r->cpus_len; i++) {
-        v8_nodes_deinit(&r->cpus[i].nodes);
-        v8_samples_deinit(&r->cpus[i].samples);
+        read_object(&r);
+    if (!json_in_status(&r.json))
+        json_in_finish(&r.json);
+    forgive_cut(&r);
+    if (!json_in_status(&r.json))
+        build(&r);
+    for (size_t i = 0; i < r.cpus_len; i++) {
+        v8_nodes_deinit(&r.cpus[i].nodes);
+        v8_samples_deinit(&r.cpus[i].samples);
     }
-    trace_tracks_deinit(&r->tracks);
-    map_deinit(&r->cpu_by_id);
-    map_deinit(&r->series_by_name);
-    map_deinit(&r->async_by_key);
-    json_in_deinit(&r->json);
-    free(r->events.items);
-    free(r->cpus);
-    free(r->points);
-    free(r->asyncs);
-    free(r->threads);
-    free(r);
-    return st;
+    trace_tracks_deinit(&r.tracks);
+    map_deinit(&r.cpu_by_id);
+    map_deinit(&r.series_by_name);
+    map_deinit(&r.async_by_key);
+    free(r.events.items);
+    free(r.cpus);
+    free(r.points);
+    free(r.asyncs);
+    free(r.threads);
+    return builder_end(&r.build);
 }
 
-static int chrome_trace_detect(const uint8_t *head, size_t len, bool is_whole_file)
+static int chrome_trace_detect(const struct json_head *h)
 {
-    (void)is_whole_file;
-    struct json_head h;
-    json_head_read(&h, head, len);
-    if (h.top == JSON_OBJECT && json_head_kind(&h, "traceEvents") != JSON_NOTHING)
+    if (h->top == JSON_OBJECT && json_head_kind(h, "traceEvents") != JSON_NOTHING)
         return 95;
-    bool is_event = h.top == JSON_ARRAY && json_head_kind(&h, "ph") == JSON_STRING;
+    bool is_event = h->top == JSON_ARRAY && json_head_kind(h, "ph") == JSON_STRING;
     return is_event ? 90 : 0;
 }
 
@@ -335,7 +325,7 @@ const struct format format_chrome_trace = {
     .name = "chrome-trace",
     .title = "Chrome trace events",
     .extensions = "json",
-    .detect = chrome_trace_detect,
+    .detect_json = chrome_trace_detect,
     .read = chrome_trace_read,
     .write = chrome_trace_write,
 };

@@ -99,36 +99,25 @@ static enum status cpuprofile_read(const struct format_input *in,
                                    struct error *err)
 {
     (void)options;
-    struct reader *r = calloc(1, sizeof(*r));
-    if (!r)
-        return error_set(err, STATUS_NO_MEMORY, "no memory to read it");
-    json_in_init(&r->json, in->data, in->len, err);
-    v8_nodes_init(&r->nodes);
-    r->build = (struct builder){.profile = out, .json = &r->json, .err = err};
-    read_top(r);
-    if (!json_in_status(&r->json))
-        add_samples(r);
-    enum status st = json_in_status(&r->json);
-    v8_nodes_deinit(&r->nodes);
-    v8_samples_deinit(&r->samples);
-    json_in_deinit(&r->json);
-    free(r);
-    return st;
+    struct reader r = {0};
+    builder_begin(&r.build, &r.json, in, out, err);
+    v8_nodes_init(&r.nodes);
+    read_top(&r);
+    if (!json_in_status(&r.json))
+        add_samples(&r);
+    v8_nodes_deinit(&r.nodes);
+    v8_samples_deinit(&r.samples);
+    return builder_end(&r.build);
 }
 
-static int cpuprofile_detect(const uint8_t *head, size_t len, bool is_whole_file)
+static int cpuprofile_detect(const struct json_head *h)
 {
-    (void)is_whole_file;
-    struct json_head h;
-    json_head_read(&h, head, len);
-    if (json_head_kind(&h, "nodes") == JSON_ARRAY) {
-        if (json_head_kind(&h, "timeDeltas") == JSON_ARRAY ||
-            json_head_holds(head, len, "\"callFrame\"") ||
-            json_head_kind(&h, "startTime") == JSON_NUMBER)
+    if (json_head_kind(h, "nodes") == JSON_ARRAY) {
+        if (json_head_kind(h, "timeDeltas") == JSON_ARRAY || json_head_holds(h, "\"callFrame\"") ||
+            json_head_kind(h, "startTime") == JSON_NUMBER)
             return 90;
     }
-    bool is_old =
-        json_head_kind(&h, "head") == JSON_OBJECT && json_head_holds(head, len, "\"hitCount\"");
+    bool is_old = json_head_kind(h, "head") == JSON_OBJECT && json_head_holds(h, "\"hitCount\"");
     return is_old ? 90 : 0;
 }
 
@@ -136,7 +125,7 @@ const struct format format_cpuprofile = {
     .name = "cpuprofile",
     .title = "V8 CPU profile",
     .extensions = "cpuprofile",
-    .detect = cpuprofile_detect,
+    .detect_json = cpuprofile_detect,
     .read = cpuprofile_read,
 };
 
@@ -174,28 +163,18 @@ static enum status heapprofile_read(const struct format_input *in,
                                     struct error *err)
 {
     (void)options;
-    struct reader *r = calloc(1, sizeof(*r));
-    if (!r)
-        return error_set(err, STATUS_NO_MEMORY, "no memory to read it");
-    json_in_init(&r->json, in->data, in->len, err);
-    v8_nodes_init(&r->nodes);
-    r->build = (struct builder){.profile = out, .json = &r->json, .err = err};
-    read_heap(r);
-    enum status st = json_in_status(&r->json);
-    v8_nodes_deinit(&r->nodes);
-    json_in_deinit(&r->json);
-    free(r);
-    return st;
+    struct reader r = {0};
+    builder_begin(&r.build, &r.json, in, out, err);
+    v8_nodes_init(&r.nodes);
+    read_heap(&r);
+    v8_nodes_deinit(&r.nodes);
+    return builder_end(&r.build);
 }
 
-static int heapprofile_detect(const uint8_t *head, size_t len, bool is_whole_file)
+static int heapprofile_detect(const struct json_head *h)
 {
-    (void)is_whole_file;
-    struct json_head h;
-    json_head_read(&h, head, len);
-    bool is_heap = json_head_kind(&h, "head") == JSON_OBJECT &&
-                   json_head_holds(head, len, "\"callFrame\"") &&
-                   json_head_holds(head, len, "\"selfSize\"");
+    bool is_heap = json_head_kind(h, "head") == JSON_OBJECT &&
+                   json_head_holds(h, "\"callFrame\"") && json_head_holds(h, "\"selfSize\"");
     return is_heap ? 95 : 0;
 }
 
@@ -203,6 +182,6 @@ const struct format format_heapprofile = {
     .name = "heapprofile",
     .title = "V8 sampling heap profile",
     .extensions = "heapprofile",
-    .detect = heapprofile_detect,
+    .detect_json = heapprofile_detect,
     .read = heapprofile_read,
 };

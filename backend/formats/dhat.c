@@ -205,36 +205,27 @@ static enum status dhat_read(const struct format_input *in, const struct format_
                              struct profile *out, struct error *err)
 {
     (void)options;
-    struct reader *r = calloc(1, sizeof(*r));
-    if (!r)
-        return error_set(err, STATUS_NO_MEMORY, "no memory to read it");
-    json_in_init(&r->json, in->data, in->len, err);
-    r->build = (struct builder){.profile = out, .json = &r->json, .err = err};
-    read_top(r);
-    if (!json_in_status(&r->json))
-        read_frames(r);
-    if (!json_in_status(&r->json))
-        read_points(r);
-    enum status st = json_in_status(&r->json);
-    json_in_deinit(&r->json);
-    free(r->frames);
-    free(r->path);
-    free(r);
-    return st;
+    struct reader r = {0};
+    builder_begin(&r.build, &r.json, in, out, err);
+    read_top(&r);
+    if (!json_in_status(&r.json))
+        read_frames(&r);
+    if (!json_in_status(&r.json))
+        read_points(&r);
+    free(r.frames);
+    free(r.path);
+    return builder_end(&r.build);
 }
 
-static int dhat_detect(const uint8_t *head, size_t len, bool is_whole_file)
+static int dhat_detect(const struct json_head *h)
 {
-    (void)is_whole_file;
-    struct json_head h;
-    json_head_read(&h, head, len);
-    return json_head_kind(&h, "dhatFileVersion") == JSON_NUMBER ? 100 : 0;
+    return json_head_kind(h, "dhatFileVersion") == JSON_NUMBER ? 100 : 0;
 }
 
 const struct format format_dhat = {
     .name = "dhat",
     .title = "DHAT heap profile",
     .extensions = "json",
-    .detect = dhat_detect,
+    .detect_json = dhat_detect,
     .read = dhat_read,
 };

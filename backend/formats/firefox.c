@@ -341,41 +341,32 @@ static enum status firefox_read(const struct format_input *in, const struct form
                                 struct profile *out, struct error *err)
 {
     (void)options;
-    struct reader *r = calloc(1, sizeof(*r));
-    if (!r)
-        return error_set(err, STATUS_NO_MEMORY, "no memory to read it");
-    json_in_init(&r->json, in->data, in->len, err);
-    r->build = (struct builder){.profile = out, .json = &r->json, .err = err};
-    r->min_ns = INFINITY;
-    read_profile(r);
-    if (!json_in_status(&r->json))
-        json_in_finish(&r->json);
-    if (!json_in_status(&r->json))
-        shift_times(r);
-    enum status st = json_in_status(&r->json);
-    firefox_tables_deinit(&r->shared);
-    json_in_deinit(&r->json);
-    free(r);
-    return st;
+    struct reader r = {0};
+    builder_begin(&r.build, &r.json, in, out, err);
+    r.min_ns = INFINITY;
+    read_profile(&r);
+    if (!json_in_status(&r.json))
+        json_in_finish(&r.json);
+    if (!json_in_status(&r.json))
+        shift_times(&r);
+    firefox_tables_deinit(&r.shared);
+    return builder_end(&r.build);
 }
 
-static int firefox_detect(const uint8_t *head, size_t len, bool is_whole_file)
+static int firefox_detect(const struct json_head *h)
 {
-    (void)is_whole_file;
-    struct json_head h;
-    json_head_read(&h, head, len);
-    if (h.top != JSON_OBJECT)
+    if (h->top != JSON_OBJECT)
         return 0;
-    if (json_head_holds(head, len, "\"preprocessedProfileVersion\""))
+    if (json_head_holds(h, "\"preprocessedProfileVersion\""))
         return 95;
     bool is_gecko =
-        json_head_kind(&h, "meta") == JSON_OBJECT &&
-        (json_head_kind(&h, "threads") == JSON_ARRAY || json_head_kind(&h, "libs") == JSON_ARRAY);
+        json_head_kind(h, "meta") == JSON_OBJECT &&
+        (json_head_kind(h, "threads") == JSON_ARRAY || json_head_kind(h, "libs") == JSON_ARRAY);
     if (is_gecko)
         return 85;
-    bool is_recording = json_head_kind(&h, "label") != JSON_NOTHING &&
-                        json_head_kind(&h, "duration") == JSON_NUMBER &&
-                        json_head_kind(&h, "markers") == JSON_ARRAY;
+    bool is_recording = json_head_kind(h, "label") != JSON_NOTHING &&
+                        json_head_kind(h, "duration") == JSON_NUMBER &&
+                        json_head_kind(h, "markers") == JSON_ARRAY;
     return is_recording ? 80 : 0;
 }
 
@@ -383,6 +374,6 @@ const struct format format_firefox = {
     .name = "firefox",
     .title = "Firefox Profiler",
     .extensions = "json",
-    .detect = firefox_detect,
+    .detect_json = firefox_detect,
     .read = firefox_read,
 };

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "backend/formats/json_head.h"
 #include "backend/formats/rows.h"
 #include "backend/formats/text.h"
 #include "backend/formats/unpack.h"
@@ -52,12 +53,16 @@ const struct format *format_detect(const uint8_t *head, size_t len, bool is_whol
         len = FORMAT_HEAD;
         is_whole_file = false;
     }
+    struct json_head json;
+    json_head_read(&json, head, len);
     const struct format *best = NULL;
     int best_score = 0;
     for (const struct format *f = format_all(); f->name; f++) {
-        if (!f->detect || !f->read)
+        if (!f->read)
             continue;
-        int score = f->detect(head, len, is_whole_file);
+        int score = f->detect        ? f->detect(head, len, is_whole_file)
+                    : f->detect_json ? f->detect_json(&json)
+                                     : 0;
         if (score > best_score) {
             best = f;
             best_score = score;

@@ -24,12 +24,16 @@ struct format_options {
     uint64_t max_raw_bytes; /* after decompression; 0 = 1 GiB */
 };
 
+struct json_head;
+
 struct format {
     const char *name;       /* "pstats": stable, in --to, the API and the corpus */
     const char *title;      /* "cProfile / pstats" */
     const char *extensions; /* "prof pstats", the first is used for writing */
     /* 0 = no; 100 = surely; looks at the head only (at most FORMAT_HEAD bytes). */
     int (*detect)(const uint8_t *head, size_t len, bool is_whole_file);
+    /* The same of a file that is JSON by what its head shows; one of the two is NULL. */
+    int (*detect_json)(const struct json_head *head);
     enum status (*read)(const struct format_input *in, const struct format_options *options,
                         struct profile *out, struct error *err); /* NULL = not readable */
     /* What the format cannot hold goes into `lost`, a line each. NULL = not writable. */

@@ -255,34 +255,25 @@ static enum status heapsnapshot_read(const struct format_input *in,
                                      struct error *err)
 {
     (void)options;
-    struct reader *r = calloc(1, sizeof(*r));
-    if (!r)
-        return error_set(err, STATUS_NO_MEMORY, "no memory to read it");
-    json_in_init(&r->json, in->data, in->len, err);
-    map_init(&r->by_key);
-    r->build = (struct builder){.profile = out, .json = &r->json, .err = err};
-    read_top(r);
-    if (!json_in_status(&r->json))
-        builder_check(&r->build, profile_set_counter(out, "nodes", read_nodes(r)));
-    if (!json_in_status(&r->json))
-        builder_check(&r->build, profile_set_counter(out, "edges", count_edges(r)));
-    if (!json_in_status(&r->json))
-        add_groups(r);
-    enum status st = json_in_status(&r->json);
-    map_deinit(&r->by_key);
-    json_in_deinit(&r->json);
-    free(r->groups);
-    free(r);
-    return st;
+    struct reader r = {0};
+    builder_begin(&r.build, &r.json, in, out, err);
+    map_init(&r.by_key);
+    read_top(&r);
+    if (!json_in_status(&r.json))
+        builder_check(&r.build, profile_set_counter(out, "nodes", read_nodes(&r)));
+    if (!json_in_status(&r.json))
+        builder_check(&r.build, profile_set_counter(out, "edges", count_edges(&r)));
+    if (!json_in_status(&r.json))
+        add_groups(&r);
+    map_deinit(&r.by_key);
+    free(r.groups);
+    return builder_end(&r.build);
 }
 
-static int heapsnapshot_detect(const uint8_t *head, size_t len, bool is_whole_file)
+static int heapsnapshot_detect(const struct json_head *h)
 {
-    (void)is_whole_file;
-    struct json_head h;
-    json_head_read(&h, head, len);
-    bool is_it = json_head_kind(&h, "snapshot") == JSON_OBJECT &&
-                 json_head_holds(head, len, "\"node_fields\"");
+    bool is_it =
+        json_head_kind(h, "snapshot") == JSON_OBJECT && json_head_holds(h, "\"node_fields\"");
     return is_it ? 95 : 0;
 }
 
@@ -290,6 +281,6 @@ const struct format format_heapsnapshot = {
     .name = "heapsnapshot",
     .title = "V8 heap snapshot",
     .extensions = "heapsnapshot",
-    .detect = heapsnapshot_detect,
+    .detect_json = heapsnapshot_detect,
     .read = heapsnapshot_read,
 };

@@ -4,6 +4,8 @@
 
 void json_head_read(struct json_head *h, const uint8_t *head, size_t len)
 {
+    h->data = head;
+    h->data_len = len;
     h->len = 0;
     h->item = JSON_NOTHING;
     struct json_in j;
@@ -37,7 +39,7 @@ enum json_kind json_head_kind(const struct json_head *h, const char *key)
     return JSON_NOTHING;
 }
 
-bool json_head_holds(const uint8_t *head, size_t len, const char *text)
+bool json_head_holds(const struct json_head *h, const char *text)
 {
-    return memmem(head, len, text, strlen(text)) != NULL;
+    return memmem(h->data, h->data_len, text, strlen(text)) != NULL;
 }

@@ -12,6 +12,8 @@ enum { JSON_HEAD_KEYS = 64 };
 /* The keys of the object at the top, or of the first object in the array at the top, as far as
  * the head goes. Keys point into the head. */
 struct json_head {
+    const uint8_t *data; /* the head itself */
+    size_t data_len;
     enum json_kind top, item; /* item: of an array's first */
     size_t len;
     struct {
@@ -26,4 +28,4 @@ void json_head_read(struct json_head *h, const uint8_t *head, size_t len);
 enum json_kind json_head_kind(const struct json_head *h, const char *key);
 
 /* Whether the bytes stand anywhere in the head. */
-bool json_head_holds(const uint8_t *head, size_t len, const char *text);
+bool json_head_holds(const struct json_head *h, const char *text);

@@ -307,22 +307,16 @@ static void read_json(struct reader *r)
 static enum status read_with(void (*read)(struct reader *r), const struct format_input *in,
                              struct profile *out, struct error *err)
 {
-    struct reader *r = calloc(1, sizeof(*r));
-    if (!r)
-        return error_set(err, STATUS_NO_MEMORY, "no memory to read it");
-    json_in_init(&r->json, in->data, in->len, err);
-    r->build = (struct builder){.profile = out, .json = &r->json, .err = err};
-    builder_set_text(&r->build, &out->producer, (struct text){"pyinstrument", 12});
-    read(r);
-    if (!json_in_status(&r->json))
-        json_in_finish(&r->json);
-    enum status st = json_in_status(&r->json);
-    json_tree_deinit(&r->tree);
-    json_in_deinit(&r->json);
-    free(r->nodes);
-    free(r->stacks);
-    free(r);
-    return st;
+    struct reader r = {0};
+    builder_begin(&r.build, &r.json, in, out, err);
+    builder_set_text(&r.build, &out->producer, (struct text){"pyinstrument", 12});
+    read(&r);
+    if (!json_in_status(&r.json))
+        json_in_finish(&r.json);
+    json_tree_deinit(&r.tree);
+    free(r.nodes);
+    free(r.stacks);
+    return builder_end(&r.build);
 }
 
 static enum status session_read(const struct format_input *in, const struct format_options *options,
@@ -339,32 +333,23 @@ static enum status json_read(const struct format_input *in, const struct format_
     return read_with(read_json, in, out, err);
 }
 
-static int session_detect(const uint8_t *head, size_t len, bool is_whole_file)
+static int session_detect(const struct json_head *h)
 {
-    (void)is_whole_file;
-    struct json_head h;
-    json_head_read(&h, head, len);
-    bool has_start = json_head_kind(&h, "start_call_stack") == JSON_ARRAY;
-    return has_start || json_head_kind(&h, "frame_records") != JSON_NOTHING ? 95 : 0;
+    bool has_start = json_head_kind(h, "start_call_stack") == JSON_ARRAY;
+    return has_start || json_head_kind(h, "frame_records") != JSON_NOTHING ? 95 : 0;
 }
 
-static int json_detect(const uint8_t *head, size_t len, bool is_whole_file)
+static int json_detect(const struct json_head *h)
 {
-    (void)is_whole_file;
-    struct json_head h;
-    json_head_read(&h, head, len);
-    bool is_it = json_head_kind(&h, "root_frame") != JSON_NOTHING &&
-                 json_head_kind(&h, "sample_count") != JSON_NOTHING;
+    bool is_it = json_head_kind(h, "root_frame") != JSON_NOTHING &&
+                 json_head_kind(h, "sample_count") != JSON_NOTHING;
     return is_it ? 90 : 0;
 }
 
-static int html_json_detect(const uint8_t *head, size_t len, bool is_whole_file)
+static int html_json_detect(const struct json_head *h)
 {
-    (void)is_whole_file;
-    struct json_head h;
-    json_head_read(&h, head, len);
-    bool is_it = json_head_kind(&h, "session") == JSON_OBJECT &&
-                 json_head_kind(&h, "frame_tree") != JSON_NOTHING;
+    bool is_it = json_head_kind(h, "session") == JSON_OBJECT &&
+                 json_head_kind(h, "frame_tree") != JSON_NOTHING;
     return is_it ? 90 : 0;
 }
 
@@ -372,7 +357,7 @@ const struct format format_pyinstrument_session = {
     .name = "pyinstrument-session",
     .title = "pyinstrument session",
     .extensions = "pyisession",
-    .detect = session_detect,
+    .detect_json = session_detect,
     .read = session_read,
 };
 
@@ -380,7 +365,7 @@ const struct format format_pyinstrument_json = {
     .name = "pyinstrument-json",
     .title = "pyinstrument JSON",
     .extensions = "json",
-    .detect = json_detect,
+    .detect_json = json_detect,
     .read = json_read,
 };
 
@@ -388,6 +373,6 @@ const struct format format_pyinstrument_html_json = {
     .name = "pyinstrument-html-json",
     .title = "pyinstrument HTML report's data",
     .extensions = "json",
-    .detect = html_json_detect,
+    .detect_json = html_json_detect,
     .read = json_read,
 };

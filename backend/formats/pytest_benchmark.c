@@ -234,27 +234,18 @@ static enum status pytest_benchmark_read(const struct format_input *in,
                                          struct error *err)
 {
     (void)options;
-    struct reader *r = calloc(1, sizeof(*r));
-    if (!r)
-        return error_set(err, STATUS_NO_MEMORY, "no memory to read it");
-    json_in_init(&r->json, in->data, in->len, err);
-    r->build = (struct builder){.profile = out, .json = &r->json, .err = err};
-    read_top(r);
-    enum status st = json_in_status(&r->json);
-    json_in_deinit(&r->json);
-    free(r->data);
-    free(r);
-    return st;
+    struct reader r = {0};
+    builder_begin(&r.build, &r.json, in, out, err);
+    read_top(&r);
+    free(r.data);
+    return builder_end(&r.build);
 }
 
-static int pytest_benchmark_detect(const uint8_t *head, size_t len, bool is_whole_file)
+static int pytest_benchmark_detect(const struct json_head *h)
 {
-    (void)is_whole_file;
-    struct json_head h;
-    json_head_read(&h, head, len);
-    bool is_it = json_head_kind(&h, "machine_info") == JSON_OBJECT ||
-                 (json_head_kind(&h, "benchmarks") == JSON_ARRAY &&
-                  json_head_kind(&h, "commit_info") != JSON_NOTHING);
+    bool is_it = json_head_kind(h, "machine_info") == JSON_OBJECT ||
+                 (json_head_kind(h, "benchmarks") == JSON_ARRAY &&
+                  json_head_kind(h, "commit_info") != JSON_NOTHING);
     return is_it ? 90 : 0;
 }
 
@@ -262,6 +253,6 @@ const struct format format_pytest_benchmark = {
     .name = "pytest-benchmark",
     .title = "pytest-benchmark",
     .extensions = "json",
-    .detect = pytest_benchmark_detect,
+    .detect_json = pytest_benchmark_detect,
     .read = pytest_benchmark_read,
 };

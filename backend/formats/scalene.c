@@ -413,43 +413,34 @@ static enum status scalene_read(const struct format_input *in, const struct form
                                 struct profile *out, struct error *err)
 {
     (void)options;
-    struct reader *r = calloc(1, sizeof(*r));
-    if (!r)
-        return error_set(err, STATUS_NO_MEMORY, "no memory to read it");
-    struct json_in *j = &r->json;
-    json_in_init(j, in->data, in->len, err);
-    buf_init(&r->source, 0);
-    r->build = (struct builder){.profile = out, .json = j, .err = err};
-    builder_set_text(&r->build, &out->producer, (struct text){"Scalene", 7});
-    read_top(r);
+    struct reader r = {0};
+    struct json_in *j = &r.json;
+    builder_begin(&r.build, &r.json, in, out, err);
+    buf_init(&r.source, 0);
+    builder_set_text(&r.build, &out->producer, (struct text){"Scalene", 7});
+    read_top(&r);
     if (!json_in_status(j))
-        read_files(r);
-    if (r->stacks && !json_in_status(j))
-        read_stacks(r);
-    if (r->memory_stacks && !json_in_status(j))
-        read_memory_stacks(r);
-    if (r->samples && !json_in_status(j))
-        read_samples(r);
+        read_files(&r);
+    if (r.stacks && !json_in_status(j))
+        read_stacks(&r);
+    if (r.memory_stacks && !json_in_status(j))
+        read_memory_stacks(&r);
+    if (r.samples && !json_in_status(j))
+        read_samples(&r);
     /* What no run can have lasted says nothing. */
-    out->duration_ns = r->elapsed_s > 0 && r->elapsed_s < 9e9 ? (uint64_t)(r->elapsed_s * 1e9) : 0;
-    enum status st = json_in_status(j);
-    json_in_deinit(j);
-    buf_deinit(&r->source);
-    free(r->rows);
-    free(r->functions);
-    free(r);
-    return st;
+    out->duration_ns = r.elapsed_s > 0 && r.elapsed_s < 9e9 ? (uint64_t)(r.elapsed_s * 1e9) : 0;
+    buf_deinit(&r.source);
+    free(r.rows);
+    free(r.functions);
+    return builder_end(&r.build);
 }
 
-static int scalene_detect(const uint8_t *head, size_t len, bool is_whole_file)
+static int scalene_detect(const struct json_head *h)
 {
-    (void)is_whole_file;
-    struct json_head h;
-    json_head_read(&h, head, len);
-    bool is_it = json_head_kind(&h, "alloc_samples") == JSON_NUMBER ||
-                 (json_head_kind(&h, "elapsed_time_sec") == JSON_NUMBER &&
-                  json_head_kind(&h, "files") != JSON_NOTHING) ||
-                 json_head_kind(&h, "growth_rate") == JSON_NUMBER;
+    bool is_it = json_head_kind(h, "alloc_samples") == JSON_NUMBER ||
+                 (json_head_kind(h, "elapsed_time_sec") == JSON_NUMBER &&
+                  json_head_kind(h, "files") != JSON_NOTHING) ||
+                 json_head_kind(h, "growth_rate") == JSON_NUMBER;
     return is_it ? 90 : 0;
 }
 
@@ -457,6 +448,6 @@ const struct format format_scalene = {
     .name = "scalene",
     .title = "Scalene",
     .extensions = "json",
-    .detect = scalene_detect,
+    .detect_json = scalene_detect,
     .read = scalene_read,
 };

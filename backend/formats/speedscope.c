@@ -294,44 +294,35 @@ static enum status speedscope_read(const struct format_input *in,
                                    struct error *err)
 {
     (void)options;
-    struct speedscope_reader *r = calloc(1, sizeof(*r));
-    if (!r)
-        return error_set(err, STATUS_NO_MEMORY, "no memory to read it");
-    json_in_init(&r->json, in->data, in->len, err);
-    r->build = (struct builder){.profile = out, .json = &r->json, .err = err};
-    read_top(r);
-    if (!json_in_status(&r->json))
-        read_data(r);
-    enum status st = json_in_status(&r->json);
-    json_in_deinit(&r->json);
-    free(r->frames);
-    free(r->parts);
-    free(r->groups);
-    free(r->path_frame);
-    free(r->path_stack);
-    free(r->stacks);
-    free(r);
-    return st;
+    struct speedscope_reader r = {0};
+    builder_begin(&r.build, &r.json, in, out, err);
+    read_top(&r);
+    if (!json_in_status(&r.json))
+        read_data(&r);
+    free(r.frames);
+    free(r.parts);
+    free(r.groups);
+    free(r.path_frame);
+    free(r.path_stack);
+    free(r.stacks);
+    return builder_end(&r.build);
 }
 
-static int speedscope_detect(const uint8_t *head, size_t len, bool is_whole_file)
+static int speedscope_detect(const struct json_head *h)
 {
-    (void)is_whole_file;
-    struct json_head h;
-    json_head_read(&h, head, len);
-    if (h.top != JSON_OBJECT)
+    if (h->top != JSON_OBJECT)
         return 0;
-    if (json_head_holds(head, len, "speedscope.app/file-format-schema"))
+    if (json_head_holds(h, "speedscope.app/file-format-schema"))
         return 100;
-    bool has_shared = json_head_kind(&h, "shared") == JSON_OBJECT;
-    return has_shared && json_head_kind(&h, "profiles") == JSON_ARRAY ? 90 : 0;
+    bool has_shared = json_head_kind(h, "shared") == JSON_OBJECT;
+    return has_shared && json_head_kind(h, "profiles") == JSON_ARRAY ? 90 : 0;
 }
 
 const struct format format_speedscope = {
     .name = "speedscope",
     .title = "speedscope",
     .extensions = "speedscope.json",
-    .detect = speedscope_detect,
+    .detect_json = speedscope_detect,
     .read = speedscope_read,
     .write = speedscope_write,
 };

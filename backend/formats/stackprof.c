@@ -186,31 +186,22 @@ static enum status stackprof_read(const struct format_input *in,
                                   struct error *err)
 {
     (void)options;
-    struct reader *r = calloc(1, sizeof(*r));
-    if (!r)
-        return error_set(err, STATUS_NO_MEMORY, "no memory to read it");
-    json_in_init(&r->json, in->data, in->len, err);
-    map_init(&r->by_id);
-    r->build = (struct builder){.profile = out, .json = &r->json, .err = err};
-    read_top(r);
-    if (!json_in_status(&r->json))
-        read_data(r);
-    enum status st = json_in_status(&r->json);
-    map_deinit(&r->by_id);
-    json_in_deinit(&r->json);
-    free(r->deltas_us);
-    free(r);
-    return st;
+    struct reader r = {0};
+    builder_begin(&r.build, &r.json, in, out, err);
+    map_init(&r.by_id);
+    read_top(&r);
+    if (!json_in_status(&r.json))
+        read_data(&r);
+    map_deinit(&r.by_id);
+    free(r.deltas_us);
+    return builder_end(&r.build);
 }
 
-static int stackprof_detect(const uint8_t *head, size_t len, bool is_whole_file)
+static int stackprof_detect(const struct json_head *h)
 {
-    (void)is_whole_file;
-    struct json_head h;
-    json_head_read(&h, head, len);
-    bool is_it = json_head_kind(&h, "mode") == JSON_STRING &&
-                 json_head_kind(&h, "missed_samples") == JSON_NUMBER &&
-                 json_head_kind(&h, "gc_samples") == JSON_NUMBER;
+    bool is_it = json_head_kind(h, "mode") == JSON_STRING &&
+                 json_head_kind(h, "missed_samples") == JSON_NUMBER &&
+                 json_head_kind(h, "gc_samples") == JSON_NUMBER;
     return is_it ? 90 : 0;
 }
 
@@ -218,6 +209,6 @@ const struct format format_stackprof = {
     .name = "stackprof",
     .title = "stackprof",
     .extensions = "json",
-    .detect = stackprof_detect,
+    .detect_json = stackprof_detect,
     .read = stackprof_read,
 };

@@ -220,42 +220,32 @@ static enum status jsonl_read(const struct format_input *in, const struct format
                               struct profile *out, struct error *err)
 {
     (void)options;
-    struct lines_reader *r = calloc(1, sizeof(*r));
-    if (!r)
-        return error_set(err, STATUS_NO_MEMORY, "no memory to read it");
-    struct json_in *j = &r->json;
-    json_in_init(j, in->data, in->len, err);
-    r->build = (struct builder){.profile = out, .json = j, .err = err};
-    out->call_graph.unit = builder_literal(&r->build, "samples");
+    struct lines_reader r = {0};
+    struct json_in *j = &r.json;
+    builder_begin(&r.build, &r.json, in, out, err);
+    out->call_graph.unit = builder_literal(&r.build, "samples");
     struct line line;
     while (json_in_peek(j) == JSON_OBJECT) {
-        read_line(r, &line);
+        read_line(&r, &line);
         if (!json_in_status(j))
-            take_line(r, &line);
+            take_line(&r, &line);
     }
     if (!json_in_status(j))
         json_in_finish(j);
-    if (!r->has_meta)
+    if (!r.has_meta)
         json_in_fail(j, STATUS_INVALID, "no meta line");
-    if (!r->has_end)
+    if (!r.has_end)
         json_in_fail(j, STATUS_INVALID, "no end line: the file is cut off");
-    enum status st = json_in_status(j);
-    json_in_deinit(j);
-    free(r->strings);
-    free(r->functions);
-    free(r);
-    return st;
+    free(r.strings);
+    free(r.functions);
+    return builder_end(&r.build);
 }
 
-static int jsonl_detect(const uint8_t *head, size_t len, bool is_whole_file)
+static int jsonl_detect(const struct json_head *h)
 {
-    (void)is_whole_file;
-    struct json_head h;
-    json_head_read(&h, head, len);
-    bool is_it = json_head_kind(&h, "type") == JSON_STRING &&
-                 json_head_kind(&h, "v") == JSON_NUMBER &&
-                 (json_head_kind(&h, "run_id") == JSON_STRING ||
-                  json_head_holds(head, len, "\"string_table\""));
+    bool is_it =
+        json_head_kind(h, "type") == JSON_STRING && json_head_kind(h, "v") == JSON_NUMBER &&
+        (json_head_kind(h, "run_id") == JSON_STRING || json_head_holds(h, "\"string_table\""));
     return is_it ? 85 : 0;
 }
 
@@ -263,7 +253,7 @@ const struct format format_tachyon_jsonl = {
     .name = "tachyon-jsonl",
     .title = "Tachyon JSON lines",
     .extensions = "jsonl",
-    .detect = jsonl_detect,
+    .detect_json = jsonl_detect,
     .read = jsonl_read,
 };
 
@@ -385,23 +375,17 @@ static enum status page_read(const struct format_input *in, const struct format_
     const uint8_t *at = memmem(in->data, in->len, page_start, strlen(page_start));
     if (!at)
         return error_set(err, STATUS_INVALID, "the page has no EMBEDDED_DATA");
-    struct page_reader *r = calloc(1, sizeof(*r));
-    if (!r)
-        return error_set(err, STATUS_NO_MEMORY, "no memory to read it");
-    json_in_init(&r->json, in->data, in->len, err);
-    r->json.at = at + strlen(page_start) - 1;
-    r->build = (struct builder){.profile = out, .json = &r->json, .err = err};
-    json_tree_read(&r->tree, &r->json, read_page_field, r);
-    if (!json_in_status(&r->json))
-        add_page(r);
-    enum status st = json_in_status(&r->json);
-    json_tree_deinit(&r->tree);
-    json_in_deinit(&r->json);
-    free(r->nodes);
-    free(r->strings);
-    free(r->stacks);
-    free(r);
-    return st;
+    struct page_reader r = {0};
+    builder_begin(&r.build, &r.json, in, out, err);
+    r.json.at = at + strlen(page_start) - 1;
+    json_tree_read(&r.tree, &r.json, read_page_field, &r);
+    if (!json_in_status(&r.json))
+        add_page(&r);
+    json_tree_deinit(&r.tree);
+    free(r.nodes);
+    free(r.strings);
+    free(r.stacks);
+    return builder_end(&r.build);
 }
 
 /* The data stands behind half a megabyte of scripts: the head tells the page by its title. */
@@ -411,7 +395,7 @@ static int page_detect(const uint8_t *head, size_t len, bool is_whole_file)
     static const char doctype[] = "<!doctype html>";
     if (len < strlen(doctype) || strncasecmp((const char *)head, doctype, strlen(doctype)) != 0)
         return 0;
-    bool is_it = json_head_holds(head, len, "Tachyon") && json_head_holds(head, len, "lamegraph");
+    bool is_it = memmem(head, len, "Tachyon", 7) && memmem(head, len, "lamegraph", 9);
     return is_it ? 80 : 0;
 }
 

@@ -62,7 +62,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
     struct profile *p = NULL;
     struct error err = {0};
     check(f && profile_new(&p) == STATUS_OK);
-    f->detect(data, len < FORMAT_HEAD ? len : FORMAT_HEAD, len <= FORMAT_HEAD);
+    format_detect(data, len, true);
     enum status st = f->read(&in, &options, p, &err);
     check(st == STATUS_OK || err.text[0]);
     if (st == STATUS_OK && profile_finish(p) == STATUS_OK) {
