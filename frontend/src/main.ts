@@ -1,5 +1,6 @@
 import { isSavedPage } from "./api/saved";
 import "./state/theme";
+import { openAlerts } from "./views/alerts_page";
 import { openBenchmarks } from "./views/benchmarks_page";
 import { openCompare } from "./views/compare_page";
 import { LibraryPage } from "./views/library_page";
@@ -15,6 +16,7 @@ if (isSavedPage()) void openSaved();
 else if (share?.[1]) void openShared(decodeURIComponent(share[1]));
 else if (profile?.[1]) void openProfile(decodeURIComponent(profile[1]));
 else if (compared) void openCompare(compared[1] ?? "", compared[2] ?? "");
+else if (location.pathname === "/alerts") openAlerts();
 else if (location.pathname === "/benchmarks") void openBenchmarks();
 else if (location.pathname === "/") new LibraryPage();
 else

@@ -1,3 +1,4 @@
+import type { Alert } from "./alerts";
 import { decodeFlame } from "./flame";
 import type {
   Activity,
@@ -218,6 +219,8 @@ export interface ProfileSource {
   memory(filter: Filter, options: MemoryOptions, signal?: AbortSignal): Promise<MemoryAnswer>;
   leaks(filter: Filter, signal?: AbortSignal): Promise<Leaks>;
   notes(signal?: AbortSignal): Promise<Note[]>;
+  /** What rules found in it, newest first. */
+  alerts(signal?: AbortSignal): Promise<Alert[]>;
   addNote(note: NewNote): Promise<void>;
   removeNote(number: number): Promise<void>;
   exportUrl(format: string): string;
@@ -349,6 +352,7 @@ export function sourceOf(id: string, answerer: Answerer): ProfileSource {
     leaks: async (filter, signal) =>
       (await json<{ leaks: Leaks }>("leaks", filterQuery({ ...filter, value: "" }), signal)).leaks,
     notes: async (signal) => (answerer.change ? (await json<{ notes: Note[] }>("notes", none, signal)).notes : []),
+    alerts: async (signal) => (answerer.change ? (await json<{ alerts: Alert[] }>("alerts", none, signal)).alerts : []),
     addNote: (note) => answerer.change?.("POST", "notes", note) ?? Promise.reject(nothingKept()),
     removeNote: (number) => answerer.change?.("DELETE", `notes/${number}`) ?? Promise.reject(nothingKept()),
     exportUrl: answerer.exportUrl,

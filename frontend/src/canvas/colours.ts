@@ -39,6 +39,7 @@ export interface Tokens {
   line: string;
   accent: string;
   accentSoft: string;
+  bad: string;
   boxInk: string;
   hit: Rgb;
   /** slot * SHADES + shade */
@@ -68,6 +69,7 @@ export function readTokens(slotNames: readonly string[]): Tokens {
     line: token("--line"),
     accent: token("--accent"),
     accentSoft: token("--accent-soft"),
+    bad: token("--bad"),
     boxInk: token("--box-ink"),
     hit: toRgb(token("--hit")),
     slots,

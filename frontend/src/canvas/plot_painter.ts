@@ -43,6 +43,8 @@ export interface PlotScene {
   hasNames: boolean;
   /** Collections of garbage: ticks along the top, full ones longer. */
   collections: readonly { t: number; generation: number }[];
+  /** What rules found: a mark at the top and a line down. */
+  marks: readonly number[];
   bands: readonly PlotBand[];
   slope: PlotSlope | null;
   peak: { t: number; v: number; label: string; hasLines: boolean } | null;
@@ -98,6 +100,7 @@ export function drawPlot(
   for (const line of scene.lines) drawLine(context, line, x, line.axis === "left" ? left : right, bottom);
   drawCollections(context, scene, tokens, x, bottom);
   drawSpans(context, scene, tokens, x, bottom);
+  drawMarks(context, scene, tokens, x, bottom);
   if (scene.slope) drawSlope(context, scene.slope, tokens, x, left);
   drawAxisText(context, scene, tokens, x, left, right, width, height);
   if (scene.peak && scene.peak.t >= scene.from && scene.peak.t <= scene.to)
@@ -282,6 +285,28 @@ function drawSlope(context: CanvasRenderingContext2D, slope: PlotSlope, tokens: 
 
 const LANES = 4;
 const LANE_HIGH = 12;
+
+function drawMarks(context: CanvasRenderingContext2D, scene: PlotScene, tokens: Tokens, x: Scale, bottom: number): void {
+  const top = Math.max(scene.headRoom, 8);
+  context.strokeStyle = context.fillStyle = tokens.bad;
+  context.lineWidth = 1;
+  for (const t of scene.marks) {
+    if (t < scene.from || t > scene.to) continue;
+    const at = Math.round(toPixel(x, t)) + 0.5;
+    context.beginPath();
+    context.moveTo(at - 5, top - 8);
+    context.lineTo(at + 5, top - 8);
+    context.lineTo(at, top);
+    context.closePath();
+    context.fill();
+    context.setLineDash([3, 3]);
+    context.beginPath();
+    context.moveTo(at, top);
+    context.lineTo(at, bottom);
+    context.stroke();
+    context.setLineDash([]);
+  }
+}
 
 /** mprof's brackets: where a function ran, with its name where there is room. */
 function drawSpans(

@@ -94,6 +94,7 @@ class ComparePage {
       allSeries: null,
       spans: [],
       notes: [],
+      alerts: [],
       memory: null,
       leaks: null,
       activity: null,

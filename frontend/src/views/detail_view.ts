@@ -13,6 +13,7 @@ import { canPin } from "./note_dialog";
 import { momentTime } from "./series_plot";
 import type { Actions, Shared, View } from "./view";
 
+const MOST_ALERTS = 20;
 const MOST_LINKS = 5;
 
 /** What is known of the chosen function and of the box it was chosen in. */
@@ -24,7 +25,7 @@ export class DetailView implements View {
 
   update(shared: Shared): void {
     const { state, flame, callers } = shared;
-    const key = [state.sel, state.root.join("."), flame?.flame.head.rev, flame?.flame.head.total, flame?.isPreview, callers?.rev, callers?.function.id, shared.tokens.ink, state.colour, state.focus, state.value, shared.query.text, shared.profile.notices.length, shared.notes.map((n) => n.number).join()].join("|");
+    const key = [state.sel, state.root.join("."), flame?.flame.head.rev, flame?.flame.head.total, flame?.isPreview, callers?.rev, callers?.function.id, shared.tokens.ink, state.colour, state.focus, state.value, shared.query.text, shared.profile.notices.length, shared.notes.map((n) => n.number).join(), shared.alerts.map((a) => a.number).join()].join("|");
     if (key === this.key) return;
     this.key = key;
     if (state.sel === null) {
@@ -64,7 +65,7 @@ export class DetailView implements View {
         list.append(el("li", { class: notice.severity >= 2 ? "bad" : notice.severity === 1 ? "warn" : "" }, safeName(notice.text)));
       parts.push(list);
     }
-    parts.push(...this.notes(shared, shared.notes, null));
+    parts.push(...this.alerts(shared), ...this.notes(shared, shared.notes, null));
     parts.push(
       el("h3", {}, "Getting around"),
       el("p", { class: "hint" }, "Drag across the plot to choose a window of time. Type / to search, ? for all keys."),
@@ -104,6 +105,19 @@ export class DetailView implements View {
     if (flame && state.root.length) parts.push(...this.stack(shared));
     parts.push(...this.notes(shared, shared.notes.filter((note) => note.function === sel), sel));
     return parts;
+  }
+
+  /** What rules found; a click shows the time around it. */
+  private alerts(shared: Shared): HTMLElement[] {
+    if (!shared.alerts.length) return [];
+    const all = shared.profile.duration_s;
+    const list = el("ul", { class: "alert-marks" });
+    for (const alert of shared.alerts.slice(0, MOST_ALERTS)) {
+      const go = el("button", { type: "button", title: `${safeName(alert.rule_name)}: show the time around it` }, `${safeName(alert.text)}, at ${momentTime(alert.at_s, all)}`);
+      go.addEventListener("click", () => this.actions.change({ from: Math.max(0, alert.at_s - all / 20), to: Math.min(all, alert.at_s + all / 20) }));
+      list.append(el("li", {}, go));
+    }
+    return [el("h3", {}, `Alerts (${shared.alerts.length})`), list];
   }
 
   /** What people pinned here; a click on one leads to where it was pinned. */

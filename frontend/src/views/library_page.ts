@@ -74,7 +74,7 @@ export class LibraryPage {
       el(
         "main",
         { class: "library" },
-        el("header", { class: "library-top" }, logo(), el("h1", {}, "Heliograph"), themeSwitch(this.abort.signal, () => undefined)),
+        el("header", { class: "library-top" }, logo(), el("h1", {}, "Heliograph"), el("a", { class: "button quiet", href: "/alerts" }, icon("warning"), "Alerts"), themeSwitch(this.abort.signal, () => undefined)),
         this.zone,
         this.uploads,
         this.tools,

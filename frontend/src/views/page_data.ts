@@ -8,6 +8,7 @@ import { detailWindow, TimelineModel } from "../model/timeline_model";
 import type { ViewState } from "../state/url";
 import type { Shared } from "./view";
 
+const ALERTS_EVERY_MS = 3000;
 const STRIP_POINTS = 1500;
 const MEMORY_POINTS = 3000;
 const TIME_PIXELS = 2400;
@@ -222,6 +223,12 @@ export class PageData {
     put("notes", String(this.noteRevision), async (signal) => {
       const notes = await source.notes(signal).catch((cause: unknown) => (cause instanceof ApiError ? [] : Promise.reject(cause)));
       return () => (shared.notes = notes);
+    });
+    // A live one may raise some at any time, and tells no revision of them.
+    const alertsOf = profile.state === "live" ? String(Math.floor(Date.now() / ALERTS_EVERY_MS)) : "ended";
+    put("alerts", alertsOf, async (signal) => {
+      const alerts = await source.alerts(signal).catch((cause: unknown) => (cause instanceof ApiError ? [] : Promise.reject(cause)));
+      return () => (shared.alerts = alerts);
     });
     put("spans", String(rev), async (signal) => {
       const spans = await source.spans(signal);

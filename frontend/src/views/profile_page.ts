@@ -137,6 +137,7 @@ export class ProfilePage {
       allSeries: null,
       spans: [],
       notes: [],
+      alerts: [],
       memory: null,
       leaks: null,
       activity: null,

@@ -113,6 +113,7 @@ export function plotOf(
     spans,
     hasNames: true,
     collections,
+    marks: shared.alerts.map((alert) => alert.at_s),
     bands: [],
     slope: null,
     peak: peak ? { ...peak, hasLines: false, label: `peak ${formatBytes(peak.v)}` } : null,
@@ -138,6 +139,9 @@ export function plotOf(
       for (const span of shared.spans)
         if (span.begin_s <= seconds && (span.end_s ?? range.to) >= seconds && rows.length < MOST_ROWS)
           rows.push([`in ${safeName(span.name).slice(0, 60)}`, formatSeconds((span.end_s ?? range.to) - span.begin_s)]);
+      const near = all / 150;
+      for (const alert of shared.alerts)
+        if (Math.abs(alert.at_s - seconds) <= near && rows.length < MOST_ROWS) rows.push([`▼ ${safeName(alert.text).slice(0, 90)}`, ""]);
       return { title: `at ${momentTime(seconds, all)}`, rows };
     },
   };

@@ -1,3 +1,4 @@
+import type { Alert } from "../api/alerts";
 import type { Activity, CallersAnswer, Leaks, LineRow, MemoryAnswer, Note, Profile, SeriesData, SourceAnswer, SpanData, TableAnswer } from "../api/types";
 import type { Tokens } from "../canvas/colours";
 import type { FlameModel } from "../model/flame_model";
@@ -44,6 +45,7 @@ export interface Shared {
   allSeries: SeriesData[] | null;
   spans: SpanData[];
   notes: Note[];
+  alerts: Alert[];
   memory: MemoryAnswer | null;
   leaks: Leaks | null;
   activity: Activity | null;

@@ -160,6 +160,8 @@ export function startMock({ dist, port = 0 }) {
       case "notes":
         profile.notes ??= [];
         return json({ notes: profile.notes });
+      case "alerts":
+        return json({ alerts: profile.alerts ?? [] });
       case "spans":
         return json({ spans: profile.spans.filter((s) => s.begin_s < profile.duration()) });
       case "memory":
