@@ -86,8 +86,8 @@ static void add_tables(struct session *s, struct wire_batch *b, uint32_t index)
                                    random_below(2000), random_below(100), WIRE_PYTHON};
     struct wire_frame *frames = NEW(s, struct wire_frame, b->frames_len);
     for (size_t i = 0; i < b->frames_len; i++)
-        frames[i] =
-            (struct wire_frame){(uint32_t)(b->first_function + i * 2 / 3), random_below(2000), 0};
+        frames[i] = (struct wire_frame){.function = (uint32_t)(b->first_function + i * 2 / 3),
+                                        .line = random_below(2000)};
     struct wire_stack *stacks = NEW(s, struct wire_stack, b->stacks_len);
     for (size_t i = 0; i < b->stacks_len; i++) {
         uint32_t back = random_below(20) + 1;

@@ -27,6 +27,7 @@ static int dump(const struct args *args)
         .json = args_flag(args, "json", false),
         .native = args_flag(args, "native", false) || args_flag(args, "interpreter", false),
         .native_interpreter = args_flag(args, "interpreter", false),
+        .columns = args_flag(args, "columns", false),
     };
     enum status st = sampler_dump((pid_t)pid, &options, &out, &err);
     if (st == STATUS_OK)
@@ -38,6 +39,7 @@ static int dump(const struct args *args)
 static const struct option_row dump_options[] = {
     {"json", 'j', NULL, "as JSON", NULL, NULL},
     {"native", 0, NULL, "C, C++ and Rust frames too, also of programs without Python", NULL, NULL},
+    {"columns", 0, NULL, "which part of its line runs (CPython 3.11 and later)", NULL, NULL},
     {"interpreter", 0, NULL, "--native with the interpreter's own functions", NULL, NULL},
     {0},
 };

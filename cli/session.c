@@ -161,6 +161,7 @@ static enum status start_sampler(struct session *s, const struct session_plan *p
         .native = plan->is_native,
         .native_interpreter = plan->with_interpreter,
         .exceptions = plan->exceptions,
+        .columns = plan->columns,
         .mode = plan->mode,
     };
     return sampler_open(&s->sampler, s->target, s->stream, &options, err);

@@ -75,6 +75,7 @@ enum status session_plan_read(struct session_plan *out, const struct args *args,
         .is_native = args_flag(args, "native", false) || args_flag(args, "interpreter", false),
         .with_interpreter = args_flag(args, "interpreter", false),
         .exceptions = args_flag(args, "exceptions", false),
+        .columns = args_flag(args, "columns", false),
     };
     enum status st = args_number(args, "rate", 0.1, 100000, &plan.rate_hz, err);
     if (st == STATUS_OK)

@@ -22,7 +22,7 @@ struct session_plan {
     double interval_s;     /* of the memory series */
     const char *memory;    /* "off", "sampled", "exact"; NULL = sampled if there is an agent */
     uint64_t memory_every; /* bytes between samples; 0 = the agent's own */
-    bool is_quiet, is_attached, never_stop, exceptions, may_inject;
+    bool is_quiet, is_attached, never_stop, exceptions, columns, may_inject;
     bool may_send_sources;            /* when somebody at the page asks */
     bool is_native, with_interpreter; /* native frames; the interpreter's own too */
     char *const *argv;                /* what the profile is of */
@@ -53,6 +53,8 @@ struct session_plan {
         {"native", 0,   NULL, "C, C++ and Rust frames too, also of programs without Python",         \
          NULL,     NULL},                                                                            \
         {"interpreter", 0, NULL, "--native with the interpreter's own functions", NULL, NULL},       \
+        {"columns", 0,   NULL, "record which part of a line runs too (CPython 3.11 and later)",      \
+         NULL,      NULL},                                                                           \
         {"no-stacks", 0, NULL, "follow memory only", NULL, NULL},                                    \
         {"memory",  0,   "off|sampled|exact", "follow allocations; attach: only when it is given",   \
          "sampled", NULL},                                                                           \

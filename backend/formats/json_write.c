@@ -106,6 +106,8 @@ static void put_tables(struct writer *w)
     put_column(w, "function", t->frames, t->frames_len, function);
     put_column(w, "line", t->frames, t->frames_len, line);
     put_column(w, "column", t->frames, t->frames_len, column);
+    put_column(w, "end_line", t->frames, t->frames_len, end_line);
+    put_column(w, "end_column", t->frames, t->frames_len, end_column);
     end(w);
     begin_object(w, "stacks");
     put_column(w, "parent", t->stacks, t->stacks_len, parent);

@@ -35,7 +35,7 @@ struct model_label_set {
 struct tables {
     struct strtab strings;
     struct wire_function *functions; /* name, file, line, module, kind */
-    struct wire_frame *frames;       /* function, line, column */
+    struct wire_frame *frames;       /* function, line, column, end_line, end_column */
     struct wire_stack *stacks;       /* parent, frame */
     uint32_t *stack_depth;           /* of each stack; 0 for stack 0 */
     struct model_process *processes;

@@ -35,50 +35,98 @@ static bool find_file(const struct profile *p, const char *file, uint32_t *id)
     return false;
 }
 
+/* Sums by line, or by the part of a line. */
 struct line_sums {
-    struct map by_line; /* line -> row */
-    struct lines *out;
-    size_t cap;
+    bool is_ranges;
+    struct map by_place; /* hash of the place -> row */
+    struct lines_row *rows;
+    size_t len, cap;
     int64_t *self, *total;
     size_t cap_self, cap_total;
 };
 
-static enum status row_of(struct line_sums *s, uint32_t line, uint32_t *row)
+static void sums_deinit(struct line_sums *s)
 {
-    uint32_t *found = map_find(&s->by_line, line);
-    if (found) {
-        *row = *found;
-        return STATUS_OK;
+    map_deinit(&s->by_place);
+    free(s->rows);
+    free(s->self);
+    free(s->total);
+}
+
+static struct lines_row place_of(const struct line_sums *s, const struct wire_frame *f)
+{
+    struct lines_row row = {
+        .line = f->line, .time_s = NAN, .memory_bytes = NAN, .increment_bytes = NAN};
+    if (s->is_ranges) {
+        row.column = f->column;
+        row.end_line = f->end_line;
+        row.end_column = f->end_column;
     }
-    size_t n = s->out->len + 1;
-    if (!array_reserve(&s->out->rows, &s->cap, n) || !array_reserve(&s->self, &s->cap_self, n) ||
+    return row;
+}
+
+static bool is_same_place(const struct lines_row *a, const struct lines_row *b)
+{
+    return a->line == b->line && a->column == b->column && a->end_line == b->end_line &&
+           a->end_column == b->end_column;
+}
+
+static enum status row_of(struct line_sums *s, const struct wire_frame *frame, uint32_t *row)
+{
+    struct lines_row place = place_of(s, frame);
+    uint64_t key =
+        map_mix(map_pair(place.line, place.column)) ^ map_pair(place.end_line, place.end_column);
+    for (const uint32_t *found; (found = map_find(&s->by_place, key)); key++) {
+        if (is_same_place(&s->rows[*found], &place)) {
+            *row = *found;
+            return STATUS_OK;
+        }
+    }
+    size_t n = s->len + 1;
+    if (!array_reserve(&s->rows, &s->cap, n) || !array_reserve(&s->self, &s->cap_self, n) ||
         !array_reserve(&s->total, &s->cap_total, n) ||
-        !map_put(&s->by_line, line, (uint32_t)s->out->len))
+        !map_put(&s->by_place, key, (uint32_t)s->len))
         return STATUS_NO_MEMORY;
-    *row = (uint32_t)s->out->len++;
-    s->out->rows[*row] = (struct lines_row){
-        .line = line, .time_s = NAN, .memory_bytes = NAN, .increment_bytes = NAN};
+    *row = (uint32_t)s->len++;
+    s->rows[*row] = place;
     s->self[*row] = s->total[*row] = 0;
     return STATUS_OK;
 }
 
 /* ---- samples ---- */
 
-/* The line is counted once for each stack: not where it stands further out already. `near` gives
+/* A place is counted once for each stack: not where it stands further out already. `near` gives
  * the next wanted stack outward, 0 = none. */
-static bool is_line_outside(const struct profile *p, const uint32_t *near, uint32_t stack)
+static bool is_place_outside(const struct line_sums *s, const struct tables *t,
+                             const uint32_t *near, uint32_t stack)
 {
-    const struct tables *t = &p->tables;
-    uint32_t line = t->frames[t->stacks[stack].frame].line;
+    struct lines_row place = place_of(s, &t->frames[t->stacks[stack].frame]);
     for (uint32_t up = near[stack]; up; up = near[up]) {
-        if (t->frames[t->stacks[up].frame].line == line)
+        struct lines_row outer = place_of(s, &t->frames[t->stacks[up].frame]);
+        if (is_same_place(&place, &outer))
             return true;
     }
     return false;
 }
 
-static enum status add_stacks(struct line_sums *s, const struct wanted *w,
-                              const struct stack_sums *sums)
+static enum status add_stack(struct line_sums *s, const struct tables *t, const uint32_t *near,
+                             uint32_t stack, int64_t self, int64_t total)
+{
+    const struct wire_frame *frame = &t->frames[t->stacks[stack].frame];
+    if (s->is_ranges && (frame->column == 0 || frame->end_column == 0))
+        return STATUS_OK;
+    uint32_t row;
+    enum status st = row_of(s, frame, &row);
+    if (st != STATUS_OK)
+        return st;
+    merge_add(&s->self[row], self);
+    if (!is_place_outside(s, t, near, stack))
+        merge_add(&s->total[row], total);
+    return STATUS_OK;
+}
+
+static enum status add_stacks(struct line_sums *lines, struct line_sums *ranges,
+                              const struct wanted *w, const struct stack_sums *sums)
 {
     const struct tables *t = &w->p->tables;
     int64_t *total = malloc(t->stacks_len * sizeof(*total));
@@ -93,16 +141,11 @@ static enum status add_stacks(struct line_sums *s, const struct wanted *w,
         uint32_t parent = t->stacks[i].parent;
         bool is_parent = parent && is_wanted(w, t->frames[t->stacks[parent].frame].function);
         near[i] = is_parent ? parent : near[parent];
-        const struct wire_frame *frame = &t->frames[t->stacks[i].frame];
-        if (!is_wanted(w, frame->function) || total[i] == 0)
+        if (!is_wanted(w, t->frames[t->stacks[i].frame].function) || total[i] == 0)
             continue;
-        uint32_t row;
-        st = row_of(s, frame->line, &row);
-        if (st != STATUS_OK)
-            break;
-        merge_add(&s->self[row], sums->self[i]);
-        if (!is_line_outside(w->p, near, i))
-            merge_add(&s->total[row], total[i]);
+        st = add_stack(lines, t, near, i, sums->self[i], total[i]);
+        if (st == STATUS_OK)
+            st = add_stack(ranges, t, near, i, sums->self[i], total[i]);
     }
     free(total);
     free(near);
@@ -118,21 +161,27 @@ static bool is_in_order(const struct sample_set *set)
     return true;
 }
 
-static enum status add_samples(struct line_sums *s, const struct wanted *w,
+static void take_sums(struct line_sums *s)
+{
+    for (size_t i = 0; i < s->len; i++) {
+        s->rows[i].self = (double)s->self[i];
+        s->rows[i].total = (double)s->total[i];
+    }
+}
+
+static enum status add_samples(struct line_sums *lines, struct line_sums *ranges,
+                               const struct wanted *w, const struct query_value *value,
                                const struct query_filter *filter)
 {
     struct stack_sums sums;
-    bool is_ordered = is_in_order(&w->p->sets[s->out->value.set]);
-    enum status st = stack_sums_init(&sums, w->p, is_ordered, &s->out->value, filter);
+    bool is_ordered = is_in_order(&w->p->sets[value->set]);
+    enum status st = stack_sums_init(&sums, w->p, is_ordered, value, filter);
     if (st != STATUS_OK)
         return st;
-    st = add_stacks(s, w, &sums);
+    st = add_stacks(lines, ranges, w, &sums);
     stack_sums_deinit(&sums);
-    for (size_t i = 0; i < s->out->len; i++) {
-        s->out->rows[i].self = (double)s->self[i];
-        s->out->rows[i].total = (double)s->total[i];
-    }
-    s->out->has_samples = true;
+    take_sums(lines);
+    take_sums(ranges);
     return st;
 }
 
@@ -153,10 +202,10 @@ static enum status add_hits(struct line_sums *s, const struct wanted *w)
         if (!is_wanted(w, h->function))
             continue;
         uint32_t at;
-        st = row_of(s, h->line, &at);
+        st = row_of(s, &(struct wire_frame){.line = h->line}, &at);
         if (st != STATUS_OK)
             break;
-        struct lines_row *row = &s->out->rows[at];
+        struct lines_row *row = &s->rows[at];
         row->has_hits = true;
         row->hits += h->hits;
         add_known(&row->time_s, h->time_s);
@@ -168,11 +217,30 @@ static enum status add_hits(struct line_sums *s, const struct wanted *w)
     return st;
 }
 
-static int by_line(const void *a, const void *b)
+/* By where it begins; what holds others comes before them. */
+static int by_place(const void *a, const void *b)
 {
     const struct lines_row *x = a;
     const struct lines_row *y = b;
-    return x->line < y->line ? -1 : x->line > y->line;
+    const uint32_t pairs[][2] = {{x->line, y->line},
+                                 {x->column, y->column},
+                                 {y->end_line, x->end_line},
+                                 {y->end_column, x->end_column}};
+    for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++) {
+        if (pairs[i][0] != pairs[i][1])
+            return pairs[i][0] < pairs[i][1] ? -1 : 1;
+    }
+    return 0;
+}
+
+/* Hands over the rows, in order. */
+static void take_rows(struct line_sums *s, struct lines_row **rows, size_t *len)
+{
+    if (s->len > 1)
+        qsort(s->rows, s->len, sizeof(*s->rows), by_place);
+    *rows = s->rows;
+    *len = s->len;
+    s->rows = NULL;
 }
 
 enum status lines_build(struct lines *out, const struct profile *p,
@@ -188,28 +256,29 @@ enum status lines_build(struct lines *out, const struct profile *p,
     enum status st = query_value_find(p, filter->value, &l.value, err);
     if (st != STATUS_OK)
         return st;
-    struct line_sums s = {.out = &l};
-    map_init(&s.by_line);
-    if (l.value.source == QUERY_SAMPLES)
-        st = add_samples(&s, &w, filter);
+    l.has_samples = l.value.source == QUERY_SAMPLES;
+    struct line_sums sums = {0};
+    struct line_sums ranges = {.is_ranges = true};
+    map_init(&sums.by_place);
+    map_init(&ranges.by_place);
+    if (l.has_samples)
+        st = add_samples(&sums, &ranges, &w, &l.value, filter);
     if (st == STATUS_OK)
-        st = add_hits(&s, &w);
-    map_deinit(&s.by_line);
-    free(s.self);
-    free(s.total);
-    if (st != STATUS_OK) {
-        lines_free(&l);
-        return error_set(err, st, "no memory for the lines");
+        st = add_hits(&sums, &w);
+    if (st == STATUS_OK) {
+        take_rows(&sums, &l.rows, &l.len);
+        take_rows(&ranges, &l.ranges, &l.ranges_len);
+        *out = l;
     }
-    if (l.len > 1)
-        qsort(l.rows, l.len, sizeof(*l.rows), by_line);
-    *out = l;
-    return STATUS_OK;
+    sums_deinit(&sums);
+    sums_deinit(&ranges);
+    return st == STATUS_OK ? st : error_set(err, st, "no memory for the lines");
 }
 
 void lines_free(struct lines *l)
 {
     free(l->rows);
+    free(l->ranges);
     *l = (struct lines){0};
 }
 
@@ -221,8 +290,34 @@ static void known(struct json_out *j, const char *key, double value)
     json_out_f64(j, value);
 }
 
+/* The parts of one line, from `*at` on. */
+static void put_ranges(struct json_out *j, const struct lines *l, uint32_t line, size_t *at)
+{
+    while (*at < l->ranges_len && l->ranges[*at].line < line)
+        ++*at;
+    if (*at == l->ranges_len || l->ranges[*at].line != line)
+        return;
+    json_out_key(j, "ranges");
+    json_out_array(j);
+    for (; *at < l->ranges_len && l->ranges[*at].line == line; ++*at) {
+        const struct lines_row *r = &l->ranges[*at];
+        json_out_object(j);
+        json_out_key(j, "column");
+        json_out_u64(j, r->column);
+        json_out_key(j, "end_line");
+        json_out_u64(j, r->end_line);
+        json_out_key(j, "end_column");
+        json_out_u64(j, r->end_column);
+        known(j, "self", r->self);
+        known(j, "total", r->total);
+        json_out_end(j);
+    }
+    json_out_end(j);
+}
+
 enum status lines_write_json(const struct lines *l, uint64_t revision, struct buf *out)
 {
+    size_t range = 0;
     struct json_out j;
     json_out_init(&j, out);
     json_out_object(&j);
@@ -246,6 +341,7 @@ enum status lines_write_json(const struct lines *l, uint64_t revision, struct bu
         known(&j, "time_s", r->time_s);
         known(&j, "memory_bytes", r->memory_bytes);
         known(&j, "increment_bytes", r->increment_bytes);
+        put_ranges(&j, l, r->line, &range);
         json_out_end(&j);
     }
     json_out_end(&j);

@@ -11,8 +11,10 @@
 #include "common/base/buf.h"
 #include "common/base/status.h"
 
+/* A line, or a part of one: bytes of UTF-8 from `column` to before `end_column` of `end_line`,
+ * all counted from 1. A part has no hits. */
 struct lines_row {
-    uint32_t line;
+    uint32_t line, column, end_line, end_column;
     double self, total;
     bool has_hits;
     uint64_t hits;
@@ -24,6 +26,8 @@ struct lines {
     bool has_samples;
     struct lines_row *rows; /* by line number */
     size_t len;
+    struct lines_row *ranges; /* by place, the longer first; what was recorded with --columns */
+    size_t ranges_len;
 };
 
 /* `file` NULL: the lines of `function`; else of every function of that file. */

@@ -86,6 +86,13 @@ static enum status add_derived(struct query_values *out, size_t *cap, const stru
     return st;
 }
 
+/* Programs without Python, and collectors that do not look, have nothing under the name. */
+static bool is_idle_gil(const struct sample_set *set, size_t column, const char *name)
+{
+    return is_same_text(name, "gil") && !set->values[column].value &&
+           set->values[column].constant == 0;
+}
+
 static enum status add_sets(struct query_values *out, size_t *cap, const struct profile *p)
 {
     enum status st = STATUS_OK;
@@ -100,7 +107,7 @@ static enum status add_sets(struct query_values *out, size_t *cap, const struct 
                 .name = text_of(p, set->types[c].name),
                 .unit = text_of(p, set->types[c].unit),
             };
-            if (!is_inner(v.set_name, v.name))
+            if (!is_inner(v.set_name, v.name) && !is_idle_gil(set, c, v.name))
                 st = add(out, cap, v, make_key(p, v.set_name, v.name));
         }
         if (st == STATUS_OK)
@@ -128,27 +135,33 @@ static double rough_busy_ns(const struct sample_set *set, size_t wall)
     return sum / (double)looked * (double)set->len;
 }
 
-/* Threads that only wait would fill the picture of a busy program: one that had work to do for
- * half of the time or more is shown by its CPU time first, one that mostly waits by the wall
- * clock. What another tool recorded keeps that tool's order. */
+static struct query_value *find_key(struct query_values *list, const char *key)
+{
+    for (size_t i = 0; i < list->len; i++) {
+        if (list->items[i].source == QUERY_SAMPLES && is_same_text(list->items[i].key, key))
+            return &list->items[i];
+    }
+    return NULL;
+}
+
+/* Who recorded those on a CPU or those with the GIL wants to see that. Otherwise: threads that only
+ * wait would fill the picture of a busy program: one that had work to do for half of the time or
+ * more is shown by its CPU time first, one that mostly waits by the wall clock. What another tool
+ * recorded keeps that tool's order. */
 static void put_default_first(const struct profile *p, struct query_values *list)
 {
     if (p->format && !is_same_text(text_of(p, p->format), "heliograph"))
         return;
-    struct query_value *wall = NULL;
-    struct query_value *cpu = NULL;
-    for (size_t i = 0; i < list->len; i++) {
-        struct query_value *v = &list->items[i];
-        if (v->source == QUERY_SAMPLES && is_same_text(v->key, "wall"))
-            wall = v;
-        else if (v->source == QUERY_SAMPLES && is_same_text(v->key, "cpu"))
-            cpu = v;
-    }
-    if (!wall || !cpu || wall > cpu || wall != list->items)
+    const char *mode = text_of(p, p->mode);
+    struct query_value *wall = find_key(list, "wall");
+    struct query_value *wanted = find_key(list, is_same_text(mode, "gil") ? "gil" : "cpu");
+    if (!wall || !wanted || wall != list->items)
         return;
-    if (rough_busy_ns(&p->sets[wall->set], wall->column) * 2 >= (double)p->duration_ns) {
-        struct query_value first = *cpu;
-        *cpu = *wall;
+    bool is_asked = is_same_text(mode, "gil") || is_same_text(mode, "cpu");
+    if (is_asked ||
+        rough_busy_ns(&p->sets[wall->set], wall->column) * 2 >= (double)p->duration_ns) {
+        struct query_value first = *wanted;
+        *wanted = *wall;
         *wall = first;
     }
 }

@@ -29,8 +29,8 @@ struct query_values {
     size_t len;
 };
 
-/* In order of the profile, but for "cpu" before "wall" where the program had work for half of the
- * time; the first is the default. May be empty (series only). */
+/* In order of the profile, but first what was asked for with --mode, or "cpu" where the program had
+ * work for half of the time; the first is the default. May be empty (series only). */
 enum status query_values_list(const struct profile *p, struct query_values *out);
 void query_values_free(struct query_values *v);
 

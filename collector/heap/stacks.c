@@ -88,7 +88,7 @@ static bool frame_of(struct heap *h, struct heap_process *p, const struct ring_n
         ip += c->code.address;
     struct wire_frame f = {.function = c->function};
     if (python_code_offset(&p->layout, &reader, &c->code, ip, 0, &offset))
-        f.line = python_code_line(&p->layout, &c->code, offset);
+        f.line = python_code_place(&p->layout, &c->code, offset).line;
     *frame = stream_frame(h->stream, &f);
     return true;
 }

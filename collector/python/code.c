@@ -2,7 +2,6 @@
 
 #include <string.h>
 
-#include "collector/python/lines.h"
 #include "collector/python/text.h"
 
 enum { TYPE_NAME_MAX = 8 };
@@ -157,8 +156,8 @@ bool python_code_offset(const struct python_layout *layout, const struct memory_
     return true;
 }
 
-uint32_t python_code_line(const struct python_layout *layout, const struct python_code *code,
-                          int64_t offset)
+struct python_place python_code_place(const struct python_layout *layout,
+                                      const struct python_code *code, int64_t offset)
 {
-    return python_line(layout->lines, code->lines.data, code->lines.len, code->first_line, offset);
+    return python_place(layout->lines, code->lines.data, code->lines.len, code->first_line, offset);
 }

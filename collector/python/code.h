@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include "collector/python/layout.h"
+#include "collector/python/lines.h"
 #include "collector/python/memory_reader.h"
 #include "common/base/buf.h"
 
@@ -46,6 +47,6 @@ bool python_code_offset(const struct python_layout *layout, const struct memory_
                         const struct python_code *code, uint64_t ip, uint32_t tlbc,
                         int64_t *offset);
 
-/* The line at such an offset; 0 = none. */
-uint32_t python_code_line(const struct python_layout *layout, const struct python_code *code,
-                          int64_t offset);
+/* The place of such an offset in the source. */
+struct python_place python_code_place(const struct python_layout *layout,
+                                      const struct python_code *code, int64_t offset);

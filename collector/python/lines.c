@@ -1,5 +1,7 @@
 #include "collector/python/lines.h"
 
+#include <stdbool.h>
+
 /* 3.8, 3.9: pairs (bytes forward, signed lines forward). Objects/lnotab_notes.txt @ v3.8.18. */
 static int64_t line_of_lnotab(const uint8_t *table, size_t len, int64_t line, int64_t offset)
 {
@@ -49,46 +51,95 @@ static int64_t signed_varint(const uint8_t *table, size_t len, size_t *at)
     return value & 1 ? -(int64_t)(value >> 1) : (int64_t)(value >> 1);
 }
 
-/* 3.11+: entries that begin with a byte with bit 7 set: kind and length; columns are not wanted
- * here and skipped. Objects/locations.md @ v3.11.7. */
-static int64_t line_of_locations(const uint8_t *table, size_t len, int64_t line, int64_t offset)
+enum { START = 0x80, SHORT_END = 10, NO_COLUMNS = 13, LONG = 14, NONE = 15 };
+
+static uint8_t byte_at(const uint8_t *table, size_t len, size_t *at)
 {
-    enum { START = 0x80, NO_COLUMNS = 13, LONG = 14, NONE = 15, ONE_LINE = 10 };
+    return *at < len ? table[(*at)++] : 0;
+}
+
+struct range {
+    int64_t column, end_line, end_column;
+};
+
+/* What follows the first byte of an entry, `line` being the line of the one before. Columns are
+ * stored from 0, of a LONG entry from 1 with 0 for none. */
+static struct range read_location(unsigned kind, const uint8_t *table, size_t len, size_t at,
+                                  int64_t *line)
+{
+    struct range r = {0};
+    if (kind == NO_COLUMNS || kind == LONG)
+        *line += signed_varint(table, len, &at);
+    else if (kind >= SHORT_END && kind != NONE)
+        *line += kind - SHORT_END;
+    r.end_line = *line;
+    if (kind < SHORT_END) {
+        uint8_t byte = byte_at(table, len, &at);
+        r.column = (int64_t)kind * 8 + (byte >> 4 & 7) + 1;
+        r.end_column = r.column + (byte & 15);
+    } else if (kind < NO_COLUMNS) {
+        r.column = byte_at(table, len, &at) + 1;
+        r.end_column = byte_at(table, len, &at) + 1;
+    } else if (kind == LONG) {
+        r.end_line += (int64_t)varint(table, len, &at);
+        r.column = (int64_t)varint(table, len, &at);
+        r.end_column = (int64_t)varint(table, len, &at);
+    }
+    return r;
+}
+
+static uint32_t small(int64_t value)
+{
+    return value < 0 || value > INT32_MAX ? 0 : (uint32_t)value;
+}
+
+static struct python_place place_of(int64_t line)
+{
+    return (struct python_place){.line = small(line)};
+}
+
+/* 3.11+: entries that begin with a byte with bit 7 set: kind and length. Objects/locations.md
+ * @ v3.11.7. */
+static struct python_place place_of_locations(const uint8_t *table, size_t len, int64_t line,
+                                              int64_t offset)
+{
     int64_t end = 0;
     for (size_t at = 0; at < len;) {
         uint8_t head = table[at++];
         if (!(head & START))
-            return 0;
+            break;
         unsigned kind = head >> 3 & 15;
         end += ((int64_t)(head & 7) + 1) * 2;
-        if (kind == NO_COLUMNS || kind == LONG)
-            line += signed_varint(table, len, &at);
-        else if (kind >= ONE_LINE && kind != NONE)
-            line += kind - ONE_LINE;
-        if (offset < end)
-            return kind == NONE ? 0 : line;
+        struct range r = read_location(kind, table, len, at, &line);
+        if (offset < end && kind == NONE)
+            break;
+        if (offset < end) {
+            struct python_place place = place_of(line);
+            if (place.line != 0 && r.column > 0 && r.end_column > 0 && small(r.end_line) != 0) {
+                place.column = small(r.column);
+                place.end_line = small(r.end_line);
+                place.end_column = small(r.end_column);
+            }
+            return place;
+        }
         while (at < len && !(table[at] & START))
             at++;
     }
-    return 0;
+    return (struct python_place){0};
 }
 
-uint32_t python_line(enum python_lines kind, const uint8_t *table, size_t len, uint32_t first_line,
-                     int64_t offset)
+struct python_place python_place(enum python_lines kind, const uint8_t *table, size_t len,
+                                 uint32_t first_line, int64_t offset)
 {
     if (offset < 0)
-        return first_line;
-    int64_t line = 0;
+        return place_of(first_line);
     switch (kind) {
     case PYTHON_LINES_LNOTAB:
-        line = line_of_lnotab(table, len, first_line, offset);
-        break;
+        return place_of(line_of_lnotab(table, len, first_line, offset));
     case PYTHON_LINES_LINETABLE:
-        line = line_of_linetable(table, len, first_line, offset);
-        break;
+        return place_of(line_of_linetable(table, len, first_line, offset));
     case PYTHON_LINES_LOCATIONS:
-        line = line_of_locations(table, len, first_line, offset);
-        break;
+        return place_of_locations(table, len, first_line, offset);
     }
-    return line < 0 || line > INT32_MAX ? 0 : (uint32_t)line;
+    return (struct python_place){0};
 }

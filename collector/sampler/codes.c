@@ -9,9 +9,9 @@
 enum { PLACES_MAX = 1 << 20, CHECK_AT_ONCE = 64 };
 
 void code_table_init(struct code_table *t, const struct python_layout *layout,
-                     struct stack_table *stacks)
+                     struct stack_table *stacks, bool with_columns)
 {
-    *t = (struct code_table){.layout = layout, .stacks = stacks};
+    *t = (struct code_table){.layout = layout, .stacks = stacks, .with_columns = with_columns};
     map_init(&t->by_address);
     map_init(&t->by_ip);
     python_code_init(&t->scratch);
@@ -99,9 +99,12 @@ static bool add_place(struct code_table *t, const struct memory_reader *reader,
         .first_line = slot->first_line,
         .lines = {.data = slot->lines, .len = slot->lines_len},
     };
-    if (!python_code_offset(t->layout, reader, &code, f->ip, f->tlbc, &offset) ||
-        !stack_table_frame(t->stacks, slot->function, python_code_line(t->layout, &code, offset),
-                           frame))
+    if (!python_code_offset(t->layout, reader, &code, f->ip, f->tlbc, &offset))
+        return false;
+    struct python_place place = python_code_place(t->layout, &code, offset);
+    if (!t->with_columns)
+        place = (struct python_place){.line = place.line};
+    if (!stack_table_frame(t->stacks, slot->function, &place, frame))
         return false;
 
     if (t->places_len >= PLACES_MAX)

@@ -28,6 +28,7 @@ struct code_slot {
 struct code_table {
     const struct python_layout *layout;
     struct stack_table *stacks;
+    bool with_columns; /* frames say which part of the line, not only which line */
     struct code_slot *slots;
     size_t slots_len, slots_cap;
     struct code_place {
@@ -43,7 +44,7 @@ struct code_table {
 };
 
 void code_table_init(struct code_table *t, const struct python_layout *layout,
-                     struct stack_table *stacks);
+                     struct stack_table *stacks, bool with_columns);
 void code_table_deinit(struct code_table *t);
 
 /* The frame that `f` shows; false when it cannot be one (then the sample is torn). */

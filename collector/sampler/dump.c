@@ -31,6 +31,18 @@ static uint32_t depth_of(const struct stack_table *t, uint32_t node)
     return depth;
 }
 
+/* ":12", and with columns ":12:5-20" or ":12:5-14:3", where the end is the last byte that counts.
+ */
+static void write_place(const struct python_place *p, struct buf *out)
+{
+    if (p->line != 0)
+        buf_printf(out, ":%u", p->line);
+    if (p->column != 0 && p->end_line == p->line)
+        buf_printf(out, ":%u-%u", p->column, p->end_column - 1);
+    else if (p->column != 0)
+        buf_printf(out, ":%u-%u:%u", p->column, p->end_line, p->end_column - 1);
+}
+
 /* Innermost frame first, as a traceback read from its end. */
 static void write_text(const struct dump *d, const struct sampled_thread *t, bool is_known,
                        uint32_t node, uint32_t state, struct buf *out)
@@ -53,8 +65,7 @@ static void write_text(const struct dump *d, const struct sampled_thread *t, boo
             buf_put(out, strtab_text(&d->stacks.texts, fn->file),
                     strtab_len(&d->stacks.texts, fn->file));
         }
-        if (f->line != 0)
-            buf_printf(out, ":%u", f->line);
+        write_place(&f->place, out);
         buf_put_byte(out, '\n');
     }
 }
@@ -88,7 +99,15 @@ static void write_json(const struct dump *d, const struct sampled_thread *t, boo
         json_out_string(j, strtab_text(&d->stacks.texts, fn->file),
                         strtab_len(&d->stacks.texts, fn->file));
         json_out_key(j, "line");
-        json_out_u64(j, f->line);
+        json_out_u64(j, f->place.line);
+        if (f->place.column != 0) {
+            json_out_key(j, "column");
+            json_out_u64(j, f->place.column);
+            json_out_key(j, "end_line");
+            json_out_u64(j, f->place.end_line);
+            json_out_key(j, "end_column");
+            json_out_u64(j, f->place.end_column);
+        }
         json_out_key(j, "kind");
         json_out_text(j, fn->kind == WIRE_PYTHON   ? "python"
                          : fn->kind == WIRE_NATIVE ? "native"
@@ -202,6 +221,7 @@ enum status sampler_dump(pid_t pid, const struct sampler_dump_options *options, 
 
     struct target_process info = {.pid = pid, .state = found.state, .python = found.python};
     task_names_init(&d.tasks, &d.stacks);
+    d.options.columns = options->columns;
     d.sampling = (struct sampling){
         .options = &d.options,
         .stacks = &d.stacks,
@@ -217,8 +237,7 @@ enum status sampler_dump(pid_t pid, const struct sampler_dump_options *options, 
         is_ready = native_stacks_init(&d.native, options->native_interpreter);
     }
     if (is_ready && d.sampling.frames && rows_init(&d.rows, DUMP_ROWS) &&
-        stack_table_init(&d.stacks) &&
-        process_open(&d.process, &info, &d.stacks, d.sampling.native)) {
+        stack_table_init(&d.stacks) && process_open(&d.process, &info, &d.sampling)) {
         sample_once(&d);
         if (d.process->is_gone)
             st = error_set(err, STATUS_GONE, "process %d ended", (int)pid);

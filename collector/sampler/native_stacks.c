@@ -121,7 +121,8 @@ static bool add_frames(struct native_process *np, struct stack_table *stacks,
         uint32_t frame;
         if (!stack_table_other(stacks, WIRE_NATIVE, name->name, name->file, 0, place->module,
                                &function) ||
-            !stack_table_frame(stacks, function, name->line, &frame))
+            !stack_table_frame(stacks, function, &(struct python_place){.line = name->line},
+                               &frame))
             return false;
         np->frames[np->frames_len++] = frame;
     }
@@ -237,7 +238,7 @@ static bool put_words(struct stack_table *stacks, const char *words, uint32_t *n
     uint32_t function;
     uint32_t frame;
     return stack_table_other(stacks, WIRE_SYNTHETIC, words, "", 0, "", &function) &&
-           stack_table_frame(stacks, function, 0, &frame) &&
+           stack_table_frame(stacks, function, &(struct python_place){0}, &frame) &&
            stack_table_node(stacks, *node, frame, node);
 }
 

@@ -31,7 +31,7 @@ static const uint64_t list_every_ns = 100000000;
 static const uint64_t look_every_ns = 200000; /* at the interpreter of a single thread */
 
 bool process_open(struct sampled_process **out, const struct target_process *info,
-                  struct stack_table *stacks, struct native_stacks *native)
+                  const struct sampling *s)
 {
     struct sampled_process *p = calloc(1, sizeof(*p));
     if (!p)
@@ -42,10 +42,10 @@ bool process_open(struct sampled_process **out, const struct target_process *inf
     p->python = info->python;
     p->must_list = true;
     p->is_plain = info->state != TARGET_PYTHON_READY;
-    if (native)
-        native_process_init(&p->native, native, info->pid);
+    if (s->native)
+        native_process_init(&p->native, s->native, info->pid);
     target_memory_init(&p->memory, info->pid);
-    code_table_init(&p->codes, &p->python.layout, stacks);
+    code_table_init(&p->codes, &p->python.layout, s->stacks, s->options->columns);
     *out = p;
     return true;
 }

@@ -77,9 +77,9 @@ struct sampled_process {
     size_t slice_cap;
 };
 
-/* `native` may be NULL; without it there must be a Python. */
+/* Without native stacks there must be a Python. */
 bool process_open(struct sampled_process **out, const struct target_process *info,
-                  struct stack_table *stacks, struct native_stacks *native);
+                  const struct sampling *s);
 void process_close(struct sampled_process *p);
 
 /* ---- process_spans.c ---- */

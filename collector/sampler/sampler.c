@@ -16,7 +16,7 @@
 #include "common/base/array.h"
 #include "common/base/clock.h"
 
-enum { ROWS_CAP = 1 << 17, SECOND = 1000000000 };
+enum { ROWS_CAP = 1 << 17, SAMPLER_VALUES = 3, SECOND = 1000000000 };
 
 static const uint64_t check_every_ns = 10000000;
 static const uint64_t idle_nap_ns = 1000000; /* at full speed, while there is nothing to read */
@@ -42,7 +42,7 @@ struct sampler {
     struct sampling sampling;
     struct stack_table stacks;
     struct task_names tasks;
-    bool is_folding_said, is_depth_said;
+    bool is_folding_said, is_depth_said, is_no_columns_said;
     struct native_stacks native;
     struct rows rows;
     struct span_watch spans;
@@ -107,14 +107,28 @@ static void close_process(struct sampler *s, uint32_t serial)
     }
 }
 
+/* With the stream's lock held. */
+static void say_no_columns(struct sampler *s, const struct target_process *info)
+{
+    if (!s->options.columns || info->state != TARGET_PYTHON_READY || s->is_no_columns_said ||
+        info->python.layout.lines == PYTHON_LINES_LOCATIONS)
+        return;
+    char text[TARGET_REASON_MAX + 96];
+    s->is_no_columns_said = true;
+    snprintf(text, sizeof(text), "%s knows lines only: Python has columns from 3.11 on",
+             info->runtime);
+    stream_notice(s->stream, 1, "no_columns", text);
+}
+
 static void open_process(struct sampler *s, const struct target_process *info, uint32_t stream)
 {
     struct sampled_process *p;
     if (!array_reserve(&s->processes, &s->processes_cap, s->processes_len + 1) ||
-        !process_open(&p, info, &s->stacks, s->sampling.native)) {
+        !process_open(&p, info, &s->sampling)) {
         s->stats.errors++;
         return;
     }
+    say_no_columns(s, info);
     p->stream_process = stream;
     p->spans = &s->spans;
     p->rows_checked = s->rows.len;
@@ -277,6 +291,9 @@ static void flush(struct sampler *s, uint64_t now)
         s->rows.node[i] = s->stacks.nodes[s->rows.node[i]].stream;
     memcpy(s->values, s->rows.wall, len * sizeof(*s->values));
     memcpy(s->values + len, s->rows.cpu, len * sizeof(*s->values));
+    /* Who is met with it is taken to have had it since the sample before. */
+    for (size_t i = 0; i < len; i++)
+        s->values[2 * len + i] = s->rows.state[i] & WIRE_HAS_GIL ? s->rows.wall[i] : 0;
     stream_samples(s->stream, s->set, len, s->rows.time_ns, s->rows.thread, s->rows.node,
                    s->rows.state, s->values);
     spans_give(&s->spans, s->stream);
@@ -426,10 +443,11 @@ static void *run(void *ctx)
 
 uint32_t sampler_declare(struct stream *stream, double rate_hz)
 {
-    static const char *const values[][2] = {{"wall", "ns"}, {"cpu", "ns"}};
+    static const char *const values[SAMPLER_VALUES][2] = {
+        {"wall", "ns"}, {"cpu", "ns"}, {"gil", "ns"}};
     uint64_t period = rate_hz > 0 ? (uint64_t)(SECOND / rate_hz) : 0;
     stream_lock(stream);
-    uint32_t set = stream_sample_set(stream, "cpu", values, 2, period);
+    uint32_t set = stream_sample_set(stream, "cpu", values, SAMPLER_VALUES, period);
     stream_unlock(stream);
     return set;
 }
@@ -481,7 +499,7 @@ enum status sampler_open(struct sampler **out, struct target *target, struct str
     s->jitter = clock_monotonic_ns() | 1;
     atomic_init(&s->rate_hz, options->rate_hz);
     pthread_mutex_init(&s->stats_lock, NULL);
-    s->values = calloc(2 * (size_t)ROWS_CAP, sizeof(*s->values));
+    s->values = calloc(SAMPLER_VALUES * (size_t)ROWS_CAP, sizeof(*s->values));
     task_names_init(&s->tasks, &s->stacks);
     s->sampling = (struct sampling){
         .options = &s->options,

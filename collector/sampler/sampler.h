@@ -40,6 +40,7 @@ struct sampler_options {
                                  native frames 0.01 of each thread's */
     bool native;              /* native frames too, and programs without Python */
     bool native_interpreter;  /* with those of the interpreter itself */
+    bool columns;             /* which part of the line runs too, from 3.11 on */
     uint64_t flush_ns;        /* between bulks into the stream; 0 = 200 ms */
     const char *const *spans; /* patterns of functions to mark, ends with NULL; NULL = none */
 };
@@ -80,7 +81,7 @@ void sampler_stats(struct sampler *s, struct sampler_stats *out);
 /* All threads' stacks of one process, once, as text for people or as JSON. STATUS_UNSUPPORTED
  * with the reason when it has no stacks to show; STATUS_GONE, STATUS_DENIED. */
 struct sampler_dump_options {
-    bool json, native, native_interpreter;
+    bool json, native, native_interpreter, columns;
 };
 enum status sampler_dump(pid_t pid, const struct sampler_dump_options *options, struct buf *out,
                          struct error *err);

@@ -12,7 +12,7 @@ bool stack_table_init(struct stack_table *t)
     map_init(&t->names);
     map_init(&t->by_name);
     map_init(&t->by_other_name);
-    map_init(&t->by_line);
+    map_init(&t->by_place);
     map_init(&t->by_parent);
     if (!strtab_init(&t->texts) || !array_reserve(&t->nodes, &t->nodes_cap, 1) ||
         !array_reserve(&t->frames, &t->frames_cap, 1) ||
@@ -35,7 +35,7 @@ void stack_table_deinit(struct stack_table *t)
     map_deinit(&t->names);
     map_deinit(&t->by_name);
     map_deinit(&t->by_other_name);
-    map_deinit(&t->by_line);
+    map_deinit(&t->by_place);
     map_deinit(&t->by_parent);
     free(t->functions);
     free(t->frames);
@@ -94,22 +94,33 @@ bool stack_table_mark(struct stack_table *t, const char *name, size_t name_len, 
     if (!stack_table_function(t, name, name_len, files[kind], strlen(files[kind]), 0, &function))
         return false;
     t->functions[function].kind = kind;
-    return stack_table_frame(t, function, 0, frame);
+    return stack_table_frame(t, function, &(struct python_place){0}, frame);
 }
 
-bool stack_table_frame(struct stack_table *t, uint32_t function, uint32_t line, uint32_t *out)
+static bool is_same_place(const struct python_place *a, const struct python_place *b)
 {
-    uint64_t key = map_pair(function, line);
-    uint32_t *known = map_find(&t->by_line, key);
-    if (known) {
-        *out = *known;
-        return true;
+    return a->line == b->line && a->column == b->column && a->end_line == b->end_line &&
+           a->end_column == b->end_column;
+}
+
+bool stack_table_frame(struct stack_table *t, uint32_t function, const struct python_place *place,
+                       uint32_t *out)
+{
+    uint64_t key = map_pair(function, place->line);
+    if (place->column != 0)
+        key = map_mix(map_mix(key) ^ map_pair(place->column, place->end_column)) + place->end_line;
+    for (const uint32_t *known; (known = map_find(&t->by_place, key)); key = map_mix(key) + 1) {
+        const struct stack_frame *f = &t->frames[*known];
+        if (f->function == function && is_same_place(&f->place, place)) {
+            *out = *known;
+            return true;
+        }
     }
     uint32_t id = (uint32_t)t->frames_len;
     if (!array_reserve(&t->frames, &t->frames_cap, t->frames_len + 1) ||
-        !map_put(&t->by_line, key, id))
+        !map_put(&t->by_place, key, id))
         return false;
-    t->frames[t->frames_len++] = (struct stack_frame){.function = function, .line = line};
+    t->frames[t->frames_len++] = (struct stack_frame){.function = function, .place = *place};
     *out = id;
     return true;
 }
@@ -157,7 +168,11 @@ void stack_table_give(struct stack_table *t, struct stream *stream)
     }
     for (; t->frames_given < t->frames_len; t->frames_given++) {
         struct stack_frame *f = &t->frames[t->frames_given];
-        struct wire_frame frame = {.function = t->functions[f->function].stream, .line = f->line};
+        struct wire_frame frame = {.function = t->functions[f->function].stream,
+                                   .line = f->place.line,
+                                   .column = f->place.column,
+                                   .end_line = f->place.end_line,
+                                   .end_column = f->place.end_column};
         f->stream = stream_frame(stream, &frame);
     }
     for (; t->nodes_given < t->nodes_len; t->nodes_given++) {

@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "collector/python/lines.h"
 #include "collector/stream/stream.h"
 #include "common/base/map.h"
 #include "common/base/strtab.h"
@@ -20,7 +21,8 @@ struct stack_table {
         uint32_t stream;
     } * functions;
     struct stack_frame {
-        uint32_t function, line;
+        uint32_t function;
+        struct python_place place;
         uint32_t stream;
     } * frames;
     struct stack_node {
@@ -32,7 +34,7 @@ struct stack_table {
     struct map names;                                  /* name, file -> a number of the pair */
     struct map by_name;                                /* pair, line -> function */
     struct map by_other_name;                          /* the same of what is no Python */
-    struct map by_line;                                /* function, line -> frame */
+    struct map by_place;                               /* function, place -> frame */
     struct map by_parent;                              /* parent, frame -> node */
 };
 
@@ -48,7 +50,8 @@ bool stack_table_mark(struct stack_table *t, const char *name, size_t name_len, 
 /* One that is no Python function; `kind` is a wire_function_kind. */
 bool stack_table_other(struct stack_table *t, uint32_t kind, const char *name, const char *file,
                        uint32_t line, const char *module, uint32_t *out);
-bool stack_table_frame(struct stack_table *t, uint32_t function, uint32_t line, uint32_t *out);
+bool stack_table_frame(struct stack_table *t, uint32_t function, const struct python_place *place,
+                       uint32_t *out);
 bool stack_table_node(struct stack_table *t, uint32_t parent, uint32_t frame, uint32_t *out);
 
 /* Gives the stream what it does not have yet; the caller holds the stream's lock. */

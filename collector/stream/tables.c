@@ -24,12 +24,14 @@ static bool same_function(const struct wire_function *a, const struct wire_funct
 
 static uint64_t frame_key(const struct wire_frame *f)
 {
-    return map_mix(map_pair(f->function, f->line)) ^ f->column;
+    uint64_t key = map_mix(map_pair(f->function, f->line)) ^ f->column;
+    return f->end_column ? map_mix(key) ^ map_pair(f->end_line, f->end_column) : key;
 }
 
 static bool same_frame(const struct wire_frame *a, const struct wire_frame *b)
 {
-    return a->function == b->function && a->line == b->line && a->column == b->column;
+    return a->function == b->function && a->line == b->line && a->column == b->column &&
+           a->end_line == b->end_line && a->end_column == b->end_column;
 }
 
 static bool has_room(struct stream *s, const struct stream_table *t, size_t max, size_t row_size)

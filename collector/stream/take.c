@@ -13,7 +13,7 @@ enum {
     PIECE_BYTES = 4 << 20, /* well below WIRE_MAX_MESSAGE: a lost piece is cheap to send again */
     STRING_COST = 8,       /* beside its bytes */
     FUNCTION_COST = 5 * 5,
-    FRAME_COST = 3 * 5,
+    FRAME_COST = 5 * 5,
     STACK_COST = 2 * 5,
     ACTOR_COST = 64, /* process or thread, beside its texts */
     DECLARATION_COST = 1024,

@@ -306,6 +306,8 @@ static const struct field fields_batch[] = {
     LIST(33, lines, wire_batch, lines, lines, MAX_SMALL),
     LIST(34, sources, wire_batch, sources, source, MAX_LARGE),
     LIST(35, benchmarks, wire_batch, benchmarks, benchmark, MAX_LARGE),
+    ROWS(36, frame, end_line, false),
+    ROWS(37, frame, end_column, false),
 };
 const struct message message_batch = MESSAGE(batch);
 

@@ -66,8 +66,9 @@ struct wire_function {
     uint32_t name, file, line, module, kind;
 };
 
+/* Where columns are known they are bytes of UTF-8; the range ends before `end_column`. */
 struct wire_frame {
-    uint32_t function, line, column;
+    uint32_t function, line, column, end_line, end_column;
 };
 
 struct wire_stack {

@@ -263,6 +263,16 @@ export interface LineRow {
   time_s?: number;
   memory_bytes?: number;
   increment_bytes?: number;
+  ranges?: LineRange[];
+}
+
+/** An expression of a line: bytes of UTF-8, counted from 1; it ends before `end_column`. */
+export interface LineRange {
+  column: number;
+  end_line: number;
+  end_column: number;
+  self: number;
+  total: number;
 }
 
 export interface SourceAnswer {

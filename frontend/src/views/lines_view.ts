@@ -1,6 +1,7 @@
-import type { LineRow } from "../api/types";
+import type { LineRange, LineRow } from "../api/types";
 import { safeName } from "../canvas/text";
 import { formatAmount, formatBytes, formatCount, formatSeconds } from "../model/format";
+import { partsOf, rangeTitle } from "../model/line_parts";
 import { el, fill } from "../widgets/dom";
 import { stateCard } from "../widgets/notice";
 import { sharedLink } from "../state/link";
@@ -9,6 +10,8 @@ import type { Actions, Shared, View } from "./view";
 interface LineColumn {
   title: string;
   get(row: LineRow): number | undefined;
+  /** Of an expression of the line, where that is known. */
+  ofRange?(range: LineRange): number;
   text(value: number): string;
 }
 
@@ -65,18 +68,21 @@ export class LinesView implements View {
       : lines.rows.map((r) => r.line).sort((a, b) => a - b);
     for (const number of numbers) {
       const row = byLine.get(number);
+      const code = text?.[number - (lines.source?.first_line ?? 1)] ?? null;
       const share = row && main && most > 0 ? (main.get(row) ?? 0) / most : 0;
-      const heat = share > 0.6 ? 4 : share > 0.25 ? 3 : share > 0.06 ? 2 : share > 0.005 ? 1 : 0;
-      const line = el("tr", { class: heat ? `heat-${heat}` : null });
+      const line = el("tr", { class: heatClass(share) });
       for (const column of columns) {
         const value = row ? column.get(row) : undefined;
         line.append(el("td", {}, value === undefined || value === 0 ? "" : column.text(value)));
       }
       line.append(
         el("td", { class: "no" }, String(number)),
-        el("td", { class: "code" }, safeLine(text?.[number - (lines.source?.first_line ?? 1)] ?? "")),
+        el("td", { class: "code" }, ...codeOf(number, code, row?.ranges ?? [])),
       );
       rows.append(line);
+      if (row?.ranges && (row.ranges.length > 1 || code === null)) {
+        for (const range of row.ranges) rows.append(rangeRow(number, code, range, columns, most));
+      }
     }
     const position = shared.flame?.positionOf(lines.fn) ?? -1;
     const file = lines.source?.file ?? (position >= 0 ? shared.flame?.file(position) : "") ?? "";
@@ -98,6 +104,32 @@ export class LinesView implements View {
   }
 }
 
+function heatClass(share: number): string | null {
+  const heat = share > 0.6 ? 4 : share > 0.25 ? 3 : share > 0.06 ? 2 : share > 0.005 ? 1 : 0;
+  return heat ? `heat-${heat}` : null;
+}
+
+/** The line's text; when only one expression of it ran, that one is marked. */
+function codeOf(number: number, code: string | null, ranges: readonly LineRange[]): (Node | string)[] {
+  const [only] = ranges;
+  if (code === null || !only || ranges.length > 1) return [safeLine(code ?? "")];
+  const parts = partsOf(code, number, only);
+  return [safeLine(parts.before), el("span", { class: "part" }, safeLine(parts.part)), safeLine(parts.after)];
+}
+
+/** One expression of the line above, written where it stands in it, with what it cost. */
+function rangeRow(number: number, code: string | null, range: LineRange, columns: readonly LineColumn[], most: number): HTMLElement {
+  const parts = code === null ? null : partsOf(code, number, range);
+  const row = el("tr", { class: ["range", most > 0 ? heatClass(range.total / most) : null].filter(Boolean).join(" ") });
+  for (const column of columns) row.append(el("td", {}, column.ofRange && column.ofRange(range) !== 0 ? column.text(column.ofRange(range)) : ""));
+  const blank = parts ? safeLine(parts.before).replace(/[^\t]/gu, " ") : "";
+  row.append(
+    el("td", { class: "no", title: "Columns of the expression" }, rangeTitle(number, range, parts)),
+    el("td", { class: "code" }, blank, parts ? el("span", { class: "part" }, safeLine(parts.part)) : ""),
+  );
+  return row;
+}
+
 /** Tabs stay; what would turn the line around is spelled out. */
 function safeLine(text: string): string {
   return text.split("\t").map(safeName).join("\t").slice(0, 2000);
@@ -105,8 +137,8 @@ function safeLine(text: string): string {
 
 function columnsOf(rows: readonly LineRow[], unit: string): LineColumn[] {
   const all: LineColumn[] = [
-    { title: "Self", get: (r) => r.self, text: (v) => formatAmount(v, unit) },
-    { title: "Total", get: (r) => r.total, text: (v) => formatAmount(v, unit) },
+    { title: "Self", get: (r) => r.self, ofRange: (r) => r.self, text: (v) => formatAmount(v, unit) },
+    { title: "Total", get: (r) => r.total, ofRange: (r) => r.total, text: (v) => formatAmount(v, unit) },
     { title: "Hits", get: (r) => r.hits, text: formatCount },
     { title: "Time", get: (r) => r.time_s, text: formatSeconds },
     { title: "Per hit", get: (r) => (r.hits && r.time_s !== undefined ? r.time_s / r.hits : undefined), text: formatSeconds },

@@ -9,7 +9,8 @@
 
 static const struct wire_bytes strings[] = {{"main", 4}, {"app.py", 6}, {"main", 4}};
 static const struct wire_function functions[] = {{1, 2, 10, 0, WIRE_PYTHON}, {3, 2, 20, 0, 0}};
-static const struct wire_frame frames[] = {{1, 11, 0}, {2, 21, 0}};
+static const struct wire_frame frames[] = {{.function = 1, .line = 11},
+                                           {.function = 2, .line = 21}};
 static const struct wire_stack stacks[] = {{0, 1}, {1, 2}};
 
 /* A first batch with two stacks, one sample set of one value and one series. */

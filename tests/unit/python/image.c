@@ -103,8 +103,8 @@ static bool describe_frame(const struct python_layout *layout, const struct memo
         while (begin > 0 && file[begin - 1] != '/')
             begin--;
         fprintf(out, "  %.*s %.*s:%u (from %u)\n", (int)code.name.len, (const char *)code.name.data,
-                (int)(code.file.len - begin), file + begin, python_code_line(layout, &code, offset),
-                code.first_line);
+                (int)(code.file.len - begin), file + begin,
+                python_code_place(layout, &code, offset).line, code.first_line);
     }
     python_code_deinit(&code);
     return is_good;

@@ -28,7 +28,8 @@ static inline uint32_t small_function(struct profile *p, const char *name)
     return id;
 }
 
-/* "main;work:12;leaf": frames from the root, a line after ':' (default 10). */
+/* "main;work:12;leaf:14@5-9": frames from the root, a line after ':' (default 10), columns of that
+ * line after '@', the end excluded. */
 static inline uint32_t small_stack(struct profile *p, const char *frames)
 {
     uint32_t stack = 0;
@@ -36,13 +37,19 @@ static inline uint32_t small_stack(struct profile *p, const char *frames)
         size_t len = strcspn(frames, ";");
         char name[64];
         unsigned line = 10;
+        unsigned column = 0;
+        unsigned end = 0;
         snprintf(name, sizeof(name), "%.*s", (int)len, frames);
         char *colon = strchr(name, ':');
         if (colon) {
             *colon = '\0';
-            line = (unsigned)atoi(colon + 1);
+            sscanf(colon + 1, "%u@%u-%u", &line, &column, &end);
         }
-        struct wire_frame frame = {.function = small_function(p, name), .line = line};
+        struct wire_frame frame = {.function = small_function(p, name),
+                                   .line = line,
+                                   .column = column,
+                                   .end_line = end ? line : 0,
+                                   .end_column = end};
         uint32_t id = 0;
         cr_assert_eq(tables_frame(&p->tables, &frame, &id), STATUS_OK);
         cr_assert_eq(tables_stack(&p->tables, stack, id, &stack), STATUS_OK);

@@ -173,6 +173,40 @@ Test(lines, counts_a_line_once_for_each_stack)
     profile_free(p);
 }
 
+Test(lines, tell_the_parts_of_a_line_apart)
+{
+    struct profile *p = small_new("cpu", "wall", "ns");
+    small_sample(p, "f:3@1-30;f:3@5-9;g", 10);
+    small_sample(p, "f:3@5-9;f:3@5-9", 4);
+    small_sample(p, "f:3@5-20", 2);
+    small_sample(p, "f:4", 1);
+    struct lines l;
+    cr_assert_eq(lines_build(&l, p, &everything, small_function(p, "f"), NULL, NULL), STATUS_OK);
+    cr_assert_eq(l.len, 2);
+    cr_assert_float_eq(l.rows[0].total, 16, 0);
+    cr_assert_eq(l.ranges_len, 3, "line 4 has none");
+    static const struct {
+        uint32_t column, end_column;
+        double self, total;
+    } expected[] = {{1, 30, 0, 10}, {5, 20, 2, 2}, {5, 9, 4, 14}};
+    for (size_t i = 0; i < l.ranges_len; i++) {
+        cr_expect_eq(l.ranges[i].column, expected[i].column);
+        cr_expect_eq(l.ranges[i].end_column, expected[i].end_column);
+        cr_expect_float_eq(l.ranges[i].self, expected[i].self, 0);
+        cr_expect_float_eq(l.ranges[i].total, expected[i].total, 0, "once for each stack");
+    }
+    struct buf b;
+    buf_init(&b, 0);
+    cr_assert_eq(lines_write_json(&l, 1, &b), STATUS_OK);
+    buf_put_byte(&b, 0);
+    cr_expect(strstr((const char *)b.data,
+                     "\"ranges\":[{\"column\":1,\"end_line\":3,\"end_column\":30,\"self\":0,"
+                     "\"total\":10},{\"column\":5,"));
+    buf_deinit(&b);
+    lines_free(&l);
+    profile_free(p);
+}
+
 Test(lines, keeps_hits_beside_samples_and_says_nothing_of_what_is_not_known)
 {
     struct profile *p = small_new(NULL, NULL, NULL);

@@ -34,7 +34,8 @@ static uint32_t call(struct fixture *f, uint32_t parent, const char *name, uint3
     uint32_t node;
     cr_assert(
         stack_table_function(&f->stacks, name, strlen(name), file, sizeof(file) - 1, 1, &function));
-    cr_assert(stack_table_frame(&f->stacks, function, line, &frame));
+    cr_assert(
+        stack_table_frame(&f->stacks, function, &(struct python_place){.line = line}, &frame));
     cr_assert(stack_table_node(&f->stacks, parent, frame, &node));
     return node;
 }

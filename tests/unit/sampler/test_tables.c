@@ -21,9 +21,14 @@ Test(sampler_stacks, the_same_content_gives_the_same_number)
     cr_expect_neq(a, b, "another line is another function");
     cr_assert(stack_table_function(&t, "m.py", 4, "f", 1, 3, &b));
     cr_expect_neq(a, b);
-    cr_assert(stack_table_frame(&t, a, 4, &frame));
-    cr_assert(stack_table_frame(&t, a, 5, &other_frame));
+    cr_assert(stack_table_frame(&t, a, &(struct python_place){.line = 4}, &frame));
+    cr_assert(stack_table_frame(&t, a, &(struct python_place){.line = 5}, &other_frame));
     cr_expect_neq(frame, other_frame);
+    struct python_place part = {.line = 4, .column = 1, .end_line = 4, .end_column = 9};
+    cr_assert(stack_table_frame(&t, a, &part, &other_frame));
+    cr_expect_neq(frame, other_frame, "a part of a line is not the line");
+    cr_assert(stack_table_frame(&t, a, &part, &frame));
+    cr_expect_eq(frame, other_frame);
     cr_assert(stack_table_node(&t, 0, frame, &node));
     cr_assert(stack_table_node(&t, 0, frame, &again));
     cr_expect_eq(node, again);

@@ -160,8 +160,11 @@ static void make_tables(struct random_stream *r, struct wire_batch *b)
     bool has_columns = one_in(r, 4);
     struct wire_frame *frames = NEW(r, struct wire_frame, b->frames_len);
     for (size_t i = 0; i < b->frames_len; i++)
-        frames[i] = (struct wire_frame){random_below(r, r->functions), random_below(r, 3000),
-                                        has_columns ? random_below(r, 80) : 0};
+        frames[i] = (struct wire_frame){.function = random_below(r, r->functions),
+                                        .line = random_below(r, 3000),
+                                        .column = has_columns ? random_below(r, 80) : 0,
+                                        .end_line = has_columns ? random_below(r, 3000) : 0,
+                                        .end_column = has_columns ? random_below(r, 80) : 0};
     b->frames = frames;
     r->frames += (uint32_t)b->frames_len;
 

@@ -107,6 +107,8 @@ static const char *tables_differ(const struct wire_batch *a, const Heliograph__V
     SAME(ROW_COLUMN(a, frames, function, b, frame_function));
     SAME(ROW_COLUMN(a, frames, line, b, frame_line));
     SAME(ROW_COLUMN(a, frames, column, b, frame_column));
+    SAME(ROW_COLUMN(a, frames, end_line, b, frame_end_line));
+    SAME(ROW_COLUMN(a, frames, end_column, b, frame_end_column));
     SAME(a->first_stack == b->first_stack && a->stacks_len == b->n_stack_parent);
     SAME(ROW_COLUMN(a, stacks, parent, b, stack_parent));
     SAME(ROW_COLUMN(a, stacks, frame, b, stack_frame));
