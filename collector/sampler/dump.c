@@ -181,6 +181,8 @@ static void write_dump(struct dump *d, pid_t pid, const char *runtime, bool json
         json_out_array(&j);
     } else {
         buf_printf(out, "process %d: %s\n%s\n", (int)pid, command, runtime);
+        if (d->options.columns && d->process->python.layout.lines != PYTHON_LINES_LOCATIONS)
+            buf_put_text(out, "columns: known from 3.11 on\n");
     }
     size_t python_len = d->process->threads_len;
     for (size_t i = 0; i < python_len + d->process->native.others_len; i++) {

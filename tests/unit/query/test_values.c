@@ -7,11 +7,13 @@ static struct profile *watched(int64_t busy)
 {
     struct profile *p = small_new("cpu", "wall", "ns");
     uint32_t cpu = 0;
+    uint32_t gil = 0;
     cr_assert_eq(profile_add_value_type(p, 0, "cpu", "ns", &cpu), STATUS_OK);
+    cr_assert_eq(profile_add_value_type(p, 0, "gil", "ns", &gil), STATUS_OK);
     uint32_t stack = small_stack(p, "main;work");
     for (int64_t i = 0; i < 100; i++) {
-        int64_t work[] = {10000000, 2500000};
-        int64_t idle[] = {10000000, 0};
+        int64_t work[] = {10000000, 2500000, 0};
+        int64_t idle[] = {10000000, 0, 0};
         struct profile_sample sample = {.time_ns = (uint64_t)i * 10000000, .stack = stack};
         sample.values = i < busy ? work : idle;
         sample.state = i < busy ? WIRE_ON_CPU : 0;
@@ -28,7 +30,7 @@ static const char *default_of(const struct profile *p)
     static char key[32];
     struct query_values values;
     cr_assert_eq(query_values_list(p, &values), STATUS_OK);
-    cr_assert_eq(values.len, 2);
+    cr_assert_geq(values.len, 2);
     snprintf(key, sizeof(key), "%s", values.items[0].key);
     query_values_free(&values);
     return key;
@@ -45,6 +47,22 @@ Test(values, shows_a_waiting_program_by_the_wall_clock)
 {
     struct profile *p = watched(10);
     cr_assert_str_eq(default_of(p), "wall");
+    profile_free(p);
+}
+
+Test(values, shows_first_what_was_asked_for)
+{
+    struct profile *p = watched(10);
+    p->mode = small_string(p, "cpu");
+    cr_expect_str_eq(default_of(p), "cpu");
+    p->mode = small_string(p, "gil");
+    cr_expect_str_eq(default_of(p), "wall", "nobody had it");
+    struct query_value value;
+    cr_expect_eq(query_value_find(p, "gil", &value, NULL), STATUS_NOT_FOUND);
+    struct profile_sample sample = {.stack = small_stack(p, "main"), .state = WIRE_HAS_GIL};
+    sample.values = (int64_t[]){10, 5, 10};
+    cr_assert_eq(profile_add_sample(p, 0, &sample), STATUS_OK);
+    cr_expect_str_eq(default_of(p), "gil");
     profile_free(p);
 }
 
