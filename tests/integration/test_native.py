@@ -21,9 +21,13 @@ PLAIN = test_sampler.PROBE.parent / "native_plain"
 SECONDS = 1
 
 
-def watch(*command, rate=200):
-    # However long a stop lasts on a machine with too much to do: here it is about the stacks.
-    lines, counters, said = test_sampler.probe("--native", "--stop-share", 1, "--rate", rate, "--", *command)
+def watch(*command, seconds=SECONDS, rate=200):
+    """The program is told to run for `seconds`; on a machine that is too busy to take a hundred samples in them, for longer."""
+    for times in (1, 2, 4, 8):
+        # However long a stop lasts on such a machine: here it is about the stacks.
+        lines, counters, said = test_sampler.probe("--native", "--stop-share", 1, "--rate", rate, "--", *command, seconds * times)
+        if counters["counters"]["native_whole"] >= 100:
+            break
     return lines, counters["counters"], said
 
 
@@ -55,7 +59,7 @@ class EveryPython(unittest.TestCase):
 
     def test_a_callback_from_c_stands_between_the_frames_that_called_it(self):
         def check(python, _):
-            lines, counters, said = watch(python, PROGRAMS / "callback.py", SECONDS)
+            lines, counters, said = watch(python, PROGRAMS / "callback.py")
             inside = asleep = 0
             for line in lines:
                 frames = short_names(line)
@@ -95,7 +99,7 @@ class EveryPython(unittest.TestCase):
                 self.skipTest("no headers")
             subprocess.run(["cc", "-shared", "-fPIC", "-O2", "-fomit-frame-pointer", "-I", include,
                             str(PROGRAMS / "bridge.c"), "-o", str(pathlib.Path(folder) / "bridge.so")], check=True)
-            lines, counters, said = watch(python, PROGRAMS / "bridged.py", folder, SECONDS)
+            lines, counters, said = watch(python, PROGRAMS / "bridged.py", folder)
             once = ["~outer_bridge", "~inner_bridge"]
             wanted = ["<module>", *once, "between", "below", *once, "lowest"]
             found = collections.Counter()
@@ -124,7 +128,7 @@ class EveryPython(unittest.TestCase):
 
 class Others(unittest.TestCase):
     def test_a_program_without_python_has_native_stacks(self):
-        lines, counters, said = watch(PLAIN, 2)
+        lines, counters, said = watch(PLAIN, seconds=2)
         computing = asleep = 0
         inlined = False
         for line in lines:
@@ -147,7 +151,7 @@ class Others(unittest.TestCase):
         with support.scratch() as folder:
             stripped = pathlib.Path(folder) / "stripped"
             subprocess.run(["strip", "-o", str(stripped), str(PLAIN)], check=True)
-            lines, _, said = watch(stripped, 2)
+            lines, _, said = watch(stripped, seconds=2)
             shown = collections.Counter(f for line in lines for f in names(line))
             placeholders = [f for f in shown if f.startswith("~[stripped+0x")]
             # A function has one name, wherever in it a sample was.
@@ -156,7 +160,7 @@ class Others(unittest.TestCase):
     def test_numpy_frames_lie_below_the_function_that_called_them(self):
         for label, python in self.numpy_pythons():
             with self.subTest(python=label):
-                lines, counters, said = watch(python, PROGRAMS / "arrays.py", SECONDS)
+                lines, counters, said = watch(python, PROGRAMS / "arrays.py")
                 below = called_back = 0
                 for line in lines:
                     frames = short_names(line)
@@ -177,7 +181,7 @@ class Others(unittest.TestCase):
             self.skipTest("no namespaces")
         for label, python in support.pythons().items():
             with self.subTest(python=label):
-                lines, _, said = watch(*alone, python, PROGRAMS / "callback.py", SECONDS)
+                lines, _, said = watch(*alone, python, PROGRAMS / "callback.py")
                 native = sum(line.samples for line in lines if "think" in short_names(line)
                              and any("qsort" in f for f in short_names(line)))
                 cpu = sum(line.cpu for line in lines)
