@@ -76,16 +76,6 @@ static const struct http_route routes[] = {
     {0},
 };
 
-static bool may_collect(void *ctx, const char *token, size_t len)
-{
-    struct api_server *s = ctx;
-    enum library_scope scope;
-    if (!s->token || ident_equal_secret(token, len, s->token, strlen(s->token)))
-        return true;
-    return len > 0 && library_token_find(s->library, token, len, &scope, NULL) == STATUS_OK &&
-           scope != LIBRARY_SCOPE_READ;
-}
-
 static char *copy_or(const char *text, const char *otherwise)
 {
     return strdup(text && *text ? text : otherwise);
@@ -160,7 +150,7 @@ static enum status start_watching(struct api_server *s, const struct api_options
     struct ingest_options options = {
         .library = s->library,
         .base_url = s->url,
-        .may_collect = may_collect,
+        .may_collect = api_may_collect,
         .ctx = s,
         .max_peers = o->max_collectors ? o->max_collectors : DEFAULT_COLLECTORS,
     };

@@ -131,6 +131,10 @@ void api_rule_test(struct http_request *r, void *ctx);
 void api_alert_list(struct http_request *r, void *ctx);
 void api_profile_alerts(struct http_request *r, void *ctx);
 
+/* collect.c */
+enum status api_may_collect(void *ctx, const void *peer, const char *token, size_t len,
+                            struct error *err);
+
 /* shares.c */
 bool api_judge(void *ctx, const char *secret, size_t len, bool is_share, struct http_grant *out);
 void api_share_add(struct http_request *r, void *ctx);

@@ -76,29 +76,41 @@ static bool cookie(const struct http_request *r, const char **value, size_t *len
     return false;
 }
 
-static bool is_right(struct http_request *r, const char *secret, size_t len, bool is_share)
+static bool is_right(const struct http_server *s, const char *secret, size_t len, bool is_share,
+                     struct http_grant *out)
 {
-    const struct http_server *s = r->server;
     if (!is_share && s->token && ident_equal_secret(secret, len, s->token, strlen(s->token))) {
-        r->grant = (struct http_grant){.scope = HTTP_SCOPE_ADMIN};
+        *out = (struct http_grant){.scope = HTTP_SCOPE_ADMIN};
         return true;
     }
     return s->judge && len > 0 && len <= HTTP_MAX_SECRET &&
-           s->judge(s->ctx, secret, len, is_share, &r->grant);
+           s->judge(s->ctx, secret, len, is_share, out);
+}
+
+struct attempt {
+    const char *address, *secret;
+    size_t len;
+    bool is_share;
+};
+
+static enum http_verdict try_secret(struct http_server *s, const struct attempt *a,
+                                    struct http_grant *out, unsigned *wait_s)
+{
+    uint64_t now_ns = clock_monotonic_ns();
+    /* Asked before it is compared: who has guessed too often learns nothing more for a while. */
+    if (!limit_check(&s->failures, a->address, now_ns, false, wait_s))
+        return HTTP_VERDICT_LIMITED;
+    if (is_right(s, a->secret, a->len, a->is_share, out))
+        return HTTP_VERDICT_RIGHT;
+    limit_check(&s->failures, a->address, now_ns, true, wait_s);
+    return HTTP_VERDICT_WRONG;
 }
 
 enum http_verdict http_try_secret(struct http_request *r, const char *secret, size_t len,
                                   bool is_share)
 {
-    struct limit *limit = &r->server->failures;
-    uint64_t now_ns = clock_monotonic_ns();
-    /* Asked before it is compared: who has guessed too often learns nothing more for a while. */
-    if (!limit_check(limit, r->address, now_ns, false, &r->wait_s))
-        return HTTP_VERDICT_LIMITED;
-    if (is_right(r, secret, len, is_share))
-        return HTTP_VERDICT_RIGHT;
-    limit_check(limit, r->address, now_ns, true, &r->wait_s);
-    return HTTP_VERDICT_WRONG;
+    struct attempt attempt = {r->address, secret, len, is_share};
+    return try_secret(r->server, &attempt, &r->grant, &r->wait_s);
 }
 
 enum http_verdict http_identify(struct http_request *r)
@@ -117,6 +129,22 @@ enum http_verdict http_identify(struct http_request *r)
     if (verdict != HTTP_VERDICT_RIGHT && verdict != HTTP_VERDICT_LIMITED && cookie(r, &text, &len))
         verdict = http_try_secret(r, text, len, false);
     return verdict;
+}
+
+const char *http_client_address(const struct http_request *r)
+{
+    return r->address;
+}
+
+int http_check_token(struct http_server *s, const char *address, const char *token, size_t len,
+                     struct http_grant *out)
+{
+    struct attempt attempt = {address, token, len, false};
+    unsigned wait_s;
+    *out = (struct http_grant){.scope = HTTP_SCOPE_ADMIN};
+    enum http_verdict verdict =
+        s->token ? try_secret(s, &attempt, out, &wait_s) : HTTP_VERDICT_RIGHT;
+    return verdict == HTTP_VERDICT_RIGHT ? 200 : verdict == HTTP_VERDICT_LIMITED ? 429 : 401;
 }
 
 /* ---- what it opens ---- */

@@ -88,6 +88,14 @@ bool http_is_stopping(const struct http_server *s);
 /* Whether only this machine can reach it: a loopback address, and no proxy before it. */
 bool http_is_local(const struct http_server *s);
 
+/* The client's address as far as it is known: what limits count by. At most 47 bytes. */
+const char *http_client_address(const struct http_request *r);
+/* A token that came in another way than with a request (a collector's hello), under the limit of
+ * wrong ones that requests have: 200, 401 or 429. Without a token of the server: 200, everything.
+ */
+int http_check_token(struct http_server *s, const char *address, const char *token, size_t len,
+                     struct http_grant *out);
+
 /* ---- the server ---- */
 struct http_options {
     const char *listen; /* "127.0.0.1:7700"; port 0 = any free one */

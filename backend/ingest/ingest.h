@@ -20,8 +20,10 @@ struct ingest_peer;
 struct ingest_options {
     struct library *library;
     const char *base_url; /* "http://127.0.0.1:7700"; the Welcome says base_url/p/ID. Copied */
-    /* Whether the Hello's token may send profiles. NULL: everyone may (loopback). */
-    bool (*may_collect)(void *ctx, const char *token, size_t len);
+    /* Whether the Hello's token may send profiles: STATUS_OK, STATUS_DENIED, or STATUS_BUSY after
+     * too many wrong ones. `peer` is what ingest_open was given. NULL: everyone may (loopback). */
+    enum status (*may_collect)(void *ctx, const void *peer, const char *token, size_t len,
+                               struct error *err);
     void *ctx;
     size_t max_peers; /* 0 = 1024; above it ingest_open gives STATUS_BUSY */
 };

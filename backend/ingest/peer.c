@@ -97,9 +97,11 @@ static enum status on_hello(struct ingest_peer *peer, const struct wire_hello *h
         return error_set(err, STATUS_UNSUPPORTED,
                          "protocol version %u; this server speaks version %d", hello->protocol,
                          WIRE_PROTOCOL);
-    if (!peer->is_trusted && in->may_collect &&
-        !in->may_collect(in->ctx, hello->token.data, hello->token.len))
-        return error_set(err, STATUS_DENIED, "the token is not accepted here");
+    enum status st = STATUS_OK;
+    if (!peer->is_trusted && in->may_collect)
+        st = in->may_collect(in->ctx, peer->ctx, hello->token.data, hello->token.len, err);
+    if (st != STATUS_OK)
+        return st;
     if (hello->session.len != IDENT_CHARS)
         return error_set(err, STATUS_INVALID, "the session id has %zu characters instead of %d",
                          hello->session.len, IDENT_CHARS);
@@ -111,7 +113,7 @@ static enum status on_hello(struct ingest_peer *peer, const struct wire_hello *h
     /* First the session, then its begin: an old connection that closes in between leaves a session
      * that begin finds interrupted, never one that it interrupts afterwards. */
     take_over(peer);
-    enum status st = library_begin(in->library, hello, &next_seq, err);
+    st = library_begin(in->library, hello, &next_seq, err);
     if (st != STATUS_OK)
         return st;
     peer->has_session = true;

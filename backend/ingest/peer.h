@@ -27,7 +27,8 @@ struct ingest_peer {
 struct ingest {
     struct library *library;
     char *base_url;
-    bool (*may_collect)(void *ctx, const char *token, size_t len);
+    enum status (*may_collect)(void *ctx, const void *peer, const char *token, size_t len,
+                               struct error *err);
     void *ctx;
     size_t max_peers;
 

@@ -15,10 +15,10 @@ import tempfile
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 
 
-def until_slowed(ask, most=500):
-    """The statuses of ask(0), ask(1), ... up to the first 429. A try comes back every few seconds, so a slow machine needs more of them."""
+def until_slowed(ask, slowed=429, most=500):
+    """The answers of ask(0), ask(1), ... up to the first that says to wait. A try comes back every few seconds, so a slow machine needs more of them."""
     codes = []
-    while len(codes) < most and (not codes or codes[-1] != 429):
+    while len(codes) < most and (not codes or codes[-1] != slowed):
         codes.append(ask(len(codes)))
     return codes
 

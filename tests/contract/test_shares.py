@@ -12,7 +12,7 @@ import zlib
 
 import wire
 from served import Server, WebSocket, program, until_slowed
-from test_sockets import new_session
+from test_sockets import Collector, new_session
 
 TOKEN = "w5" * 24
 FOLDED = b"main;work 7\nmain;rest 3\n"
@@ -356,6 +356,19 @@ class Tokens(unittest.TestCase):
             self.assertTrue(waits(lambda: server.get("/api/v1/profiles").status), "else the guesser learns which one was right")
             self.assertTrue(waits(lambda: server.call("GET", "/?token=guess", token=False).status))
             self.assertEqual(server.call("GET", "/healthz", token=False).status, 200)
+        finally:
+            server.stop()
+
+    def test_wrong_tokens_of_collectors_count_like_those_of_requests(self):
+        server = Server(token=TOKEN)
+        reply = lambda token: Collector(server, new_session(), token).reply()
+        try:
+            guess = lambda i: reply(f"guess{i}")[1][1]
+            codes = until_slowed(guess, "busy")
+            self.assertEqual(codes[:20], ["denied"] * 20)
+            waits = lambda ask, code: any(until_slowed(guess, "busy")[-1] == "busy" and ask() == code for _ in range(5))
+            self.assertTrue(waits(lambda: reply(TOKEN)[1].get(1), "busy"), "else the guesser learns which one was right")
+            self.assertTrue(waits(lambda: server.get("/api/v1/profiles").status, 429), "one limit for both")
         finally:
             server.stop()
 

@@ -37,10 +37,14 @@ static bool on_send(void *ctx, const uint8_t *message, size_t len)
     return true;
 }
 
-static bool may_collect(void *ctx, const char *token, size_t len)
+static enum status may_collect(void *ctx, const void *peer, const char *token, size_t len,
+                               struct error *why)
 {
     const char *secret = ctx;
-    return ident_equal_secret(token, len, secret, strlen(secret));
+    (void)peer;
+    return ident_equal_secret(token, len, secret, strlen(secret))
+               ? STATUS_OK
+               : error_set(why, STATUS_DENIED, "the token is not accepted here");
 }
 
 static char secret[] = "a-secret-token"; /* as made_hello has it */

@@ -31,11 +31,15 @@ static bool send_binary(void *ctx, const uint8_t *message, size_t len)
     return mg_websocket_write(c->web, MG_WEBSOCKET_OPCODE_BINARY, (const char *)message, len) > 0;
 }
 
-static bool token_fits(void *ctx, const char *token, size_t len)
+static enum status token_fits(void *ctx, const void *peer, const char *token, size_t len,
+                              struct error *err)
 {
     const struct ingest_server *s = ctx;
-    return !s->options.token ||
-           ident_equal_secret(token, len, s->options.token, strlen(s->options.token));
+    (void)peer;
+    if (!s->options.token ||
+        ident_equal_secret(token, len, s->options.token, strlen(s->options.token)))
+        return STATUS_OK;
+    return error_set(err, STATUS_DENIED, "the token is not accepted here");
 }
 
 static int on_connect(const struct mg_connection *web, void *ctx)
