@@ -50,6 +50,7 @@ struct mojo {
     struct map last_stack;        /* thread -> its last Python stack */
     struct austin_sample sample;
     bool has_sample, is_task;
+    bool is_cut; /* by a crash: what came before is shown */
     uint64_t invalid;
     uint32_t tasks; /* the set of task stacks + 1 */
 };
@@ -59,9 +60,18 @@ static enum status bad(struct mojo *m, const char *what)
     return fill_bad(&m->austin.fill, "byte", m->event_at, what);
 }
 
+/* Austin writes its first four bytes at once and the rest through a buffer of some pages: when it
+ * is killed, whole buffers are there. What ends inside an event elsewhere was damaged later. */
+static bool is_left_by_a_crash(size_t len)
+{
+    enum { BEGINNING = 4, PAGE = 4096 };
+    return len > PAGE && (len % PAGE == 0 || (len - BEGINNING) % PAGE == 0);
+}
+
 static enum status ends(struct mojo *m)
 {
-    return bad(m, "the file ends inside an event");
+    m->is_cut = is_left_by_a_crash(m->len);
+    return m->is_cut ? STATUS_CORRUPT : bad(m, "the file ends inside an event");
 }
 
 static enum status take_int(struct mojo *m, int64_t *value)
@@ -405,9 +415,15 @@ static enum status read_events(struct mojo *m)
     m->version = (uint64_t)version;
     while (st == STATUS_OK && m->at < m->len)
         st = read_event(m);
+    if (m->is_cut)
+        st = profile_add_warning(m->austin.fill.profile, "truncated",
+                                 "the file ends inside the event at byte %zu; shown are the "
+                                 "samples before it",
+                                 m->event_at);
+    else if (st == STATUS_OK)
+        end_sample(m); /* the one that a cut broke is left out */
     if (st != STATUS_OK)
         return st;
-    end_sample(m);
     st = austin_finish(&m->austin);
     if (st == STATUS_OK && m->invalid)
         st = profile_set_counter(m->austin.fill.profile, "invalid", m->invalid);
