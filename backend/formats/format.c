@@ -12,6 +12,7 @@
 
 #include "backend/formats/json_head.h"
 #include "backend/formats/rows.h"
+#include "backend/formats/spill.h"
 #include "backend/formats/text.h"
 #include "backend/formats/unpack.h"
 
@@ -135,7 +136,7 @@ static enum status load_unpacked(const struct unpacked *u, const struct format_i
     struct format_input in = {.data = u->data ? u->data : nothing,
                               .len = u->len,
                               .name = packed->name,
-                              .is_mapped = packed->is_mapped && u->data == packed->data};
+                              .is_mapped = u->is_unpacked ? u->is_mapped : packed->is_mapped};
     uint8_t *utf8 = NULL;
     enum status st = text_from_utf16(&in, &utf8, err);
     in.is_mapped = in.is_mapped && !utf8;
@@ -175,24 +176,21 @@ enum status format_load(const uint8_t *data, size_t len, const char *name,
     return load(&in, options, out, err);
 }
 
-static enum status read_all(int fd, struct buf *bytes, const char *path, struct error *err)
+static enum status read_all(int fd, struct spill *bytes, const char *path, struct error *err)
 {
     enum { STEP = 1 << 20 };
     for (;;) {
-        uint8_t *at = buf_grow(bytes, STEP);
-        if (!at)
-            return error_set(err, buf_status(bytes), "%s: larger than memory or the limit allows",
-                             path);
+        uint8_t *at;
+        enum status st = spill_room(bytes, STEP, &at, err);
+        if (st != STATUS_OK)
+            return st;
         ssize_t got = read(fd, at, STEP);
-        if (got < 0 && errno == EINTR)
-            got = 0;
-        else if (got <= 0)
-            bytes->len -= STEP;
-        if (got < 0)
-            return error_set(err, STATUS_IO, "%s: %s", path, strerror(errno));
+        int why = errno;
+        spill_give_back(bytes, got > 0 ? STEP - (size_t)got : STEP);
+        if (got < 0 && why != EINTR)
+            return error_set(err, STATUS_IO, "%s: %s", path, strerror(why));
         if (got == 0)
             return STATUS_OK;
-        bytes->len -= (size_t)(STEP - got);
     }
 }
 
@@ -244,13 +242,14 @@ enum status format_load_path(const char *path, const struct format_options *opti
         return st;
     bool is_stdin = fd == STDIN_FILENO;
     struct format_input in = {.name = is_stdin ? "stdin" : path};
-    struct buf bytes;
-    buf_init(&bytes, 0);
+    struct spill bytes; /* of what cannot be mapped */
+    spill_init(&bytes);
     map_file(fd, &in);
-    if (!in.is_mapped) {
+    bool is_file = in.is_mapped;
+    if (!is_file) {
         st = read_all(fd, &bytes, path, err);
-        in.data = bytes.data;
-        in.len = bytes.len;
+        if (st == STATUS_OK)
+            st = spill_finish(&bytes, &in.data, &in.len, &in.is_mapped, err);
     }
     if (!is_stdin)
         close(fd);
@@ -259,8 +258,8 @@ enum status format_load_path(const char *path, const struct format_options *opti
         if (st != STATUS_OK)
             error_prefix(err, in.name);
     }
-    if (in.is_mapped)
+    if (is_file)
         munmap((void *)(uintptr_t)in.data, in.len);
-    buf_deinit(&bytes);
+    spill_deinit(&bytes);
     return st;
 }

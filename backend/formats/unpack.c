@@ -6,7 +6,7 @@
 #include <zlib.h>
 #include <zstd.h>
 
-#include "common/base/buf.h"
+#include "backend/formats/spill.h"
 
 enum { STEP = 256 * 1024 };
 
@@ -16,7 +16,7 @@ enum progress { MORE, FRAME_END, BROKEN };
 struct unpacker {
     const uint8_t *in;
     size_t in_len, in_at;
-    struct buf *out;
+    struct spill *out;
     uint64_t max_bytes;
     struct error *err;
 };
@@ -42,20 +42,19 @@ static enum status corrupt(const struct unpacker *u, const char *kind, const cha
 
 static uint8_t *room(const struct unpacker *u, enum status *st)
 {
-    if (u->out->len >= u->max_bytes + 1) {
+    if (spill_len(u->out) >= u->max_bytes + 1) {
         *st = too_large(u);
         return NULL;
     }
-    uint8_t *at = buf_grow(u->out, STEP);
-    if (!at)
-        *st = no_memory(u);
+    uint8_t *at = NULL;
+    *st = spill_room(u->out, STEP, &at, u->err);
     return at;
 }
 
 static enum status take_back(const struct unpacker *u, size_t unused)
 {
-    u->out->len -= unused;
-    return u->out->len > u->max_bytes ? too_large(u) : STATUS_OK;
+    spill_give_back(u->out, unused);
+    return spill_len(u->out) > u->max_bytes ? too_large(u) : STATUS_OK;
 }
 
 static enum status inflate_members(struct unpacker *u, z_stream *z)
@@ -187,24 +186,32 @@ static unpack_fn kind_of(const uint8_t *data, size_t len)
 static enum status unpack_layer(struct unpacked *out, unpack_fn run, uint64_t max_bytes,
                                 struct error *err)
 {
-    struct buf bytes;
-    buf_init(&bytes, 0);
+    struct spill bytes;
+    spill_init(&bytes);
     struct error why = {0};
     struct unpacker u = {
         .in = out->data, .in_len = out->len, .out = &bytes, .max_bytes = max_bytes, .err = &why};
     enum status st = run(&u);
-    if (st == STATUS_CORRUPT && bytes.len > 0) {
+    if (st == STATUS_CORRUPT && spill_len(&bytes) > 0) {
         out->is_cut = true;
         out->why = why;
         st = STATUS_OK;
     }
+    const uint8_t *data = NULL;
+    size_t len = 0;
+    bool is_mapped = false;
+    if (st == STATUS_OK)
+        st = spill_finish(&bytes, &data, &len, &is_mapped, &why);
     if (st != STATUS_OK) {
-        buf_deinit(&bytes);
+        spill_deinit(&bytes);
         return error_set(err, st, "%s", why.text);
     }
-    free(out->owned);
-    out->owned = buf_take(&bytes, &out->len);
-    out->data = out->owned;
+    spill_deinit(&out->layer);
+    out->layer = bytes;
+    out->data = data;
+    out->len = len;
+    out->is_mapped = is_mapped;
+    out->is_unpacked = true;
     return STATUS_OK;
 }
 
@@ -212,6 +219,7 @@ enum status unpack(struct unpacked *out, const uint8_t *data, size_t len, uint64
                    struct error *err)
 {
     *out = (struct unpacked){.data = data, .len = len};
+    spill_init(&out->layer);
     for (int layer = 0;; layer++) {
         unpack_fn run = kind_of(out->data, out->len);
         if (!run)
@@ -231,6 +239,7 @@ enum status unpack(struct unpacked *out, const uint8_t *data, size_t len, uint64
 
 void unpack_deinit(struct unpacked *u)
 {
-    free(u->owned);
+    if (u->is_unpacked)
+        spill_deinit(&u->layer);
     *u = (struct unpacked){0};
 }

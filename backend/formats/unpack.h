@@ -5,12 +5,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "backend/formats/spill.h"
 #include "common/base/status.h"
 
 struct unpacked {
     const uint8_t *data;
     size_t len;
-    uint8_t *owned;   /* NULL when `data` is the caller's */
+    bool is_unpacked; /* `data` is ours, otherwise it is the caller's */
+    bool is_mapped;   /* as in struct format_input; only of what is ours */
+    struct spill layer;
     bool is_cut;      /* the archive ended too early or breaks; `data` is what came before */
     struct error why; /* of the cut */
 };
