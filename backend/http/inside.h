@@ -9,6 +9,15 @@
 #include "backend/http/request.h"
 #include "backend/http/server.h"
 
+/* The bodies being read now, by the address they come from. */
+struct http_bodies {
+    pthread_mutex_t lock;
+    unsigned most, most_of_one;
+    struct {
+        char address[LIMIT_ADDRESS]; /* "" = free */
+    } * slots;
+};
+
 struct http_server {
     struct mg_context *civetweb;
     const struct http_route *routes;
@@ -25,6 +34,8 @@ struct http_server {
     char cookie[32]; /* its name: cookies are shared by all ports of a host */
     uint64_t max_upload;
     uint32_t max_sockets;
+    uint64_t body_grace_ns;
+    struct http_bodies bodies;
     atomic_bool is_stopping;
     atomic_size_t worker_stack; /* smallest seen */
     atomic_uint_fast64_t requests, refused, bytes_out, sockets_open, messages;
@@ -57,6 +68,7 @@ struct http_request {
     bool is_head;
     bool is_answered;
     bool has_read_body;
+    int body_code; /* of a body that failed for a reason of its own: 408, 503 */
     struct buf body;
     int code;
     struct {
@@ -81,6 +93,19 @@ bool http_match(struct http_request *r, const char *pattern);
 
 /* Nesting of arrays and objects, strings aside: looked at before a parser recurses. */
 size_t http_json_depth(const uint8_t *data, size_t len);
+
+/* ---- bodies.c ---- */
+bool http_bodies_init(struct http_bodies *b, unsigned threads);
+void http_bodies_deinit(struct http_bodies *b);
+/* A slot to leave again, or -1 when there are as many as may be. */
+int http_bodies_enter(struct http_bodies *b, const char *address);
+void http_bodies_leave(struct http_bodies *b, int slot);
+
+/* ---- body_clock.c ---- */
+/* From here to the end what this thread receives must come in time: `grace_ns` and then
+ * HTTP_LEAST_BYTES_A_SECOND on the average, or receiving fails. */
+void http_body_clock_begin(uint64_t grace_ns);
+bool http_body_clock_end(void); /* whether it was too slow */
 
 /* ---- gate.c ---- */
 

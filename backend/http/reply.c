@@ -14,6 +14,9 @@ enum {
     DRAIN_BYTES = 4 << 20,
 };
 
+/* So long a client that was refused may go on sending without being slow. */
+static const uint64_t drain_ns = 2000000000;
+
 /* On every answer, errors too. */
 static const char security_headers[] =
     "X-Content-Type-Options: nosniff\r\n"
@@ -127,8 +130,10 @@ static void drain(struct http_request *r)
     bool is_waiting = expect && strcasecmp(expect, "100-continue") == 0;
     if (r->has_read_body || is_waiting || r->info->content_length > DRAIN_BYTES)
         return;
+    http_body_clock_begin(drain_ns);
     while (total < DRAIN_BYTES && (n = mg_read(r->conn, scrap, sizeof(scrap))) > 0)
         total += (size_t)n;
+    http_body_clock_end();
 }
 
 static void send_head(struct http_request *r, int code, const char *content_type, size_t len)
@@ -240,6 +245,7 @@ void http_reply_json(struct http_request *r, int code, const struct buf *body)
 
 void http_fail_as(struct http_request *r, int code, const struct error *err, const char *detail)
 {
+    code = r->body_code ? r->body_code : code;
     struct buf body;
     struct json_out j;
     buf_init(&body, 0);

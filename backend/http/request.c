@@ -270,10 +270,24 @@ static enum status read_all(struct http_request *r, struct buf *body, struct err
 enum status http_read_body(struct http_request *r, const uint8_t **data, size_t *len,
                            struct error *err)
 {
+    struct http_server *s = r->server;
+    int slot = http_bodies_enter(&s->bodies, r->address);
+    if (slot < 0) {
+        r->body_code = 503;
+        return error_set(err, STATUS_BUSY, "as many bodies come as this server takes at once");
+    }
     buf_init(&r->body, (size_t)body_limit(r) + (1u << 20) + FIRST_CHUNK);
     say_go_on(r);
+    http_body_clock_begin(s->body_grace_ns);
     enum status st = read_all(r, &r->body, err);
-    r->has_read_body = st == STATUS_OK;
+    bool is_slow = http_body_clock_end();
+    http_bodies_leave(&s->bodies, slot);
+    r->has_read_body = st == STATUS_OK || is_slow; /* there is nothing to wait for any more */
+    if (st != STATUS_OK && is_slow) {
+        r->body_code = 408;
+        st = error_set(err, STATUS_INVALID, "the body comes too slowly: %d KiB a second at least",
+                       HTTP_LEAST_BYTES_A_SECOND >> 10);
+    }
     if (st == STATUS_OK && r->route->body == HTTP_JSON_BODY &&
         http_json_depth(r->body.data, r->body.len) > HTTP_JSON_DEPTH)
         st = error_set(err, STATUS_INVALID, "the JSON is nested deeper than %d", HTTP_JSON_DEPTH);

@@ -129,6 +129,10 @@ static enum status copy_options(struct http_server *s, const struct http_options
     s->max_upload = o->max_upload ? o->max_upload : default_upload;
     s->max_sockets = o->max_sockets ? o->max_sockets : DEFAULT_SOCKETS;
     atomic_store(&s->worker_stack, SIZE_MAX);
+    uint32_t timeout_ms = o->request_timeout_ms ? o->request_timeout_ms : DEFAULT_TIMEOUT_MS;
+    s->body_grace_ns = timeout_ms * 1000000ULL;
+    if (!http_bodies_init(&s->bodies, s->max_sockets + REQUEST_THREADS))
+        return STATUS_NO_MEMORY;
     size_t routes = 0;
     while (o->routes[routes].pattern)
         routes++;
@@ -160,6 +164,7 @@ static void free_server(struct http_server *s)
     free(s->trust_proxy);
     limit_deinit(&s->failures);
     limit_deinit(&s->uploads);
+    http_bodies_deinit(&s->bodies);
     free(s);
 }
 

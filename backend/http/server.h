@@ -53,6 +53,7 @@ enum {
     HTTP_JSON_BYTES = 1 << 20,
     HTTP_MAX_PARTS = 3,
     HTTP_MAX_SECRET = 128,
+    HTTP_LEAST_BYTES_A_SECOND = 16 << 10, /* of a body, on the average */
     HTTP_WORKER_STACK = 1 << 20, /* civetweb asks for 100 KB: too little for a JSON parser */
 };
 
