@@ -4,14 +4,36 @@
 #include "common/base/json_out.h"
 #include "small_profile.h"
 
-static struct diff compare(const struct profile *a, const struct profile *b,
-                           enum diff_normalise normalise)
-{
+/* Two profiles and what they differ in. */
+struct pair {
+    struct profile *a, *b;
     struct diff d;
-    struct error err = {0};
+};
+
+/* Both with one set of one value; NULL = with none. */
+static struct pair pair_new(const char *set, const char *value, const char *unit)
+{
+    return (struct pair){.a = small_new(set, value, unit), .b = small_new(set, value, unit)};
+}
+
+static enum status pair_build(struct pair *x, enum diff_normalise normalise, struct error *err)
+{
     struct diff_options options = {.normalise = normalise};
-    cr_assert_eq(diff_build(&d, a, NULL, b, NULL, &options, &err), STATUS_OK, "%s", err.text);
-    return d;
+    diff_free(&x->d);
+    return diff_build(&x->d, x->a, NULL, x->b, NULL, &options, err);
+}
+
+static void pair_compare(struct pair *x, enum diff_normalise normalise)
+{
+    struct error err = {0};
+    cr_assert_eq(pair_build(x, normalise, &err), STATUS_OK, "%s", err.text);
+}
+
+static void pair_free(struct pair *x)
+{
+    diff_free(&x->d);
+    profile_free(x->a);
+    profile_free(x->b);
 }
 
 static const char *name_of(const struct diff *d, const struct diff_row *r)
@@ -55,19 +77,15 @@ static void placed_call(struct profile *p, const char *file, const char *module,
     cr_assert_eq(profile_add_call_row(p, &r, &index), STATUS_OK);
 }
 
-static struct profile *folded(int64_t leaf, int64_t rest)
+/* Samples of "main;work;leaf" and "main;rest" in the base, then in the target. */
+static struct pair folded(int64_t base_leaf, int64_t base_rest, int64_t leaf, int64_t rest)
 {
-    struct profile *p = small_new("folded", "samples", "samples");
-    small_sample(p, "main;work;leaf", leaf);
-    small_sample(p, "main;rest", rest);
-    return p;
-}
-
-static void done(struct diff *d, struct profile *a, struct profile *b)
-{
-    diff_free(d);
-    profile_free(a);
-    profile_free(b);
+    struct pair x = pair_new("folded", "samples", "samples");
+    small_sample(x.a, "main;work;leaf", base_leaf);
+    small_sample(x.a, "main;rest", base_rest);
+    small_sample(x.b, "main;work;leaf", leaf);
+    small_sample(x.b, "main;rest", rest);
+    return x;
 }
 
 /* ---- statistics ---- */
@@ -128,191 +146,173 @@ Test(diff_stats, the_false_discovery_rate_is_that_of_benjamini_and_hochberg)
 
 Test(diff, noise_of_two_sampled_runs_is_no_regression)
 {
-    struct profile *a = folded(700, 300);
-    struct profile *b = folded(720, 290);
-    struct diff d = compare(a, b, DIFF_AS_IS);
-    cr_assert(d.is_tested);
-    cr_assert_eq(d.regressions, 0);
-    cr_assert_eq(d.significant, 0);
-    cr_assert_float_eq(row(&d, "leaf")->self.target, 720, 1e-12);
-    done(&d, a, b);
+    struct pair x = folded(700, 300, 720, 290);
+    pair_compare(&x, DIFF_AS_IS);
+    cr_assert(x.d.is_tested);
+    cr_assert_eq(x.d.regressions, 0);
+    cr_assert_eq(x.d.significant, 0);
+    cr_assert_float_eq(row(&x.d, "leaf")->self.target, 720, 1e-12);
+    pair_free(&x);
 }
 
 Test(diff, a_slower_function_is_a_regression_and_comes_first)
 {
-    struct profile *a = folded(700, 300);
-    struct profile *b = folded(1000, 300);
-    struct diff d = compare(a, b, DIFF_AS_IS);
-    cr_assert_str_eq(name_of(&d, &d.rows[0]), "leaf");
-    cr_assert(d.rows[0].is_regression && d.rows[0].self.is_significant);
-    cr_assert_lt(d.rows[0].self.q, 1e-6);
-    cr_assert(!row(&d, "rest")->is_significant);
-    cr_assert(row(&d, "work")->is_regression, "its total grew");
-    done(&d, a, b);
+    struct pair x = folded(700, 300, 1000, 300);
+    pair_compare(&x, DIFF_AS_IS);
+    cr_assert_str_eq(name_of(&x.d, &x.d.rows[0]), "leaf");
+    cr_assert(x.d.rows[0].is_regression && x.d.rows[0].self.is_significant);
+    cr_assert_lt(x.d.rows[0].self.q, 1e-6);
+    cr_assert(!row(&x.d, "rest")->is_significant);
+    cr_assert(row(&x.d, "work")->is_regression, "its total grew");
+    pair_free(&x);
 }
 
 Test(diff, by_total_a_longer_run_of_the_same_program_has_not_changed)
 {
-    struct profile *a = folded(700, 300);
-    struct profile *b = folded(7000, 3000);
-    struct diff d = compare(a, b, DIFF_BY_TOTAL);
-    cr_assert_eq(d.significant, 0);
-    cr_assert_float_eq(row(&d, "leaf")->self.target, 700, 1e-9);
-    diff_free(&d);
-    d = compare(a, b, DIFF_AS_IS);
-    cr_assert(row(&d, "leaf")->is_regression);
-    done(&d, a, b);
+    struct pair x = folded(700, 300, 7000, 3000);
+    pair_compare(&x, DIFF_BY_TOTAL);
+    cr_assert_eq(x.d.significant, 0);
+    cr_assert_float_eq(row(&x.d, "leaf")->self.target, 700, 1e-9);
+    pair_compare(&x, DIFF_AS_IS);
+    cr_assert(row(&x.d, "leaf")->is_regression);
+    pair_free(&x);
 }
 
 Test(diff, a_sure_but_small_change_is_significant_and_no_regression)
 {
-    struct profile *a = folded(1000000, 1000000);
-    struct profile *b = folded(1020000, 1000000);
-    struct diff d = compare(a, b, DIFF_AS_IS);
-    cr_assert(row(&d, "leaf")->is_significant);
-    cr_assert(!row(&d, "leaf")->is_regression);
-    done(&d, a, b);
+    struct pair x = folded(1000000, 1000000, 1020000, 1000000);
+    pair_compare(&x, DIFF_AS_IS);
+    cr_assert(row(&x.d, "leaf")->is_significant);
+    cr_assert(!row(&x.d, "leaf")->is_regression);
+    pair_free(&x);
 }
 
 Test(diff, functions_come_and_go)
 {
-    struct profile *a = folded(700, 300);
-    struct profile *b = folded(700, 300);
-    small_sample(a, "main;gone", 50);
-    small_sample(b, "main;come", 60);
-    struct diff d = compare(a, b, DIFF_AS_IS);
-    cr_assert_eq(row(&d, "gone")->state, DIFF_REMOVED);
-    cr_assert_eq(row(&d, "come")->state, DIFF_ADDED);
-    cr_assert(row(&d, "come")->is_regression);
-    cr_assert(row(&d, "gone")->is_significant && !row(&d, "gone")->is_regression);
-    cr_assert_eq(row(&d, "rest")->state, DIFF_SAME);
-    done(&d, a, b);
+    struct pair x = folded(700, 300, 700, 300);
+    small_sample(x.a, "main;gone", 50);
+    small_sample(x.b, "main;come", 60);
+    pair_compare(&x, DIFF_AS_IS);
+    cr_assert_eq(row(&x.d, "gone")->state, DIFF_REMOVED);
+    cr_assert_eq(row(&x.d, "come")->state, DIFF_ADDED);
+    cr_assert(row(&x.d, "come")->is_regression);
+    cr_assert(row(&x.d, "gone")->is_significant && !row(&x.d, "gone")->is_regression);
+    cr_assert_eq(row(&x.d, "rest")->state, DIFF_SAME);
+    pair_free(&x);
 }
 
 Test(diff, bytes_are_not_tested_as_if_they_were_samples)
 {
-    struct profile *a = small_new("memory", "allocated", "bytes");
-    struct profile *b = small_new("memory", "allocated", "bytes");
-    small_sample(a, "main", 1000);
-    small_sample(b, "main", 1200);
-    struct diff d = compare(a, b, DIFF_AS_IS);
-    cr_assert(!d.is_tested);
-    cr_assert(isnan(row(&d, "main")->self.q));
-    cr_assert(row(&d, "main")->is_regression);
-    done(&d, a, b);
+    struct pair x = pair_new("memory", "allocated", "bytes");
+    small_sample(x.a, "main", 1000);
+    small_sample(x.b, "main", 1200);
+    pair_compare(&x, DIFF_AS_IS);
+    cr_assert(!x.d.is_tested);
+    cr_assert(isnan(row(&x.d, "main")->self.q));
+    cr_assert(row(&x.d, "main")->is_regression);
+    pair_free(&x);
 }
 
 Test(diff, times_in_other_units_are_brought_to_the_bases)
 {
-    struct profile *a = small_new("cpu", "time", "ms");
-    struct profile *b = small_new("cpu", "time", "ns");
-    small_sample(a, "main", 3);
-    small_sample(b, "main", 3000000);
-    struct diff d = compare(a, b, DIFF_AS_IS);
-    cr_assert_float_eq(row(&d, "main")->self.target, 3, 1e-9);
-    done(&d, a, b);
+    struct pair x = {.a = small_new("cpu", "time", "ms"), .b = small_new("cpu", "time", "ns")};
+    small_sample(x.a, "main", 3);
+    small_sample(x.b, "main", 3000000);
+    pair_compare(&x, DIFF_AS_IS);
+    cr_assert_float_eq(row(&x.d, "main")->self.target, 3, 1e-9);
+    pair_free(&x);
 }
 
 Test(diff, bytes_do_not_compare_with_seconds_but_their_shares_do)
 {
-    struct profile *a = small_new("cpu", "time", "ns");
-    struct profile *b = small_new("memory", "allocated", "bytes");
-    small_sample(a, "main", 3);
-    small_sample(b, "main", 3);
-    struct diff d;
+    struct pair x = {.a = small_new("cpu", "time", "ns"),
+                     .b = small_new("memory", "allocated", "bytes")};
+    small_sample(x.a, "main", 3);
+    small_sample(x.b, "main", 3);
     struct error err = {0};
-    struct diff_options options = {0};
-    cr_assert_eq(diff_build(&d, a, NULL, b, NULL, &options, &err), STATUS_UNSUPPORTED);
+    cr_assert_eq(pair_build(&x, DIFF_AS_IS, &err), STATUS_UNSUPPORTED);
     cr_assert(strstr(err.text, "shares"), "%s", err.text);
-    d = compare(a, b, DIFF_BY_TOTAL);
-    done(&d, a, b);
+    pair_compare(&x, DIFF_BY_TOTAL);
+    pair_free(&x);
 }
 
 /* ---- call graphs ---- */
 
 Test(diff, call_graphs_compare_exactly)
 {
-    struct profile *a = small_new(NULL, NULL, NULL);
-    struct profile *b = small_new(NULL, NULL, NULL);
-    small_call_row(a, "login", 10, 8, 1.25, 4.5);
-    small_call_row(b, "login", 20, 16, 2.5, 9);
-    struct diff d = compare(a, b, DIFF_AS_IS);
-    const struct diff_row *r = row(&d, "login");
+    struct pair x = pair_new(NULL, NULL, NULL);
+    small_call_row(x.a, "login", 10, 8, 1.25, 4.5);
+    small_call_row(x.b, "login", 20, 16, 2.5, 9);
+    pair_compare(&x, DIFF_AS_IS);
+    const struct diff_row *r = row(&x.d, "login");
     cr_assert_eq(r->self.base, 1.25);
     cr_assert_eq(r->self.target, 2.5);
     cr_assert_eq(r->total.target, 9);
     cr_assert_eq(r->base_calls, 10);
     cr_assert_eq(r->target_calls, 20);
-    cr_assert(r->is_regression && !d.is_tested);
-    diff_free(&d);
-    d = compare(a, b, DIFF_BY_CALLS);
-    cr_assert_eq(row(&d, "login")->self.target, 0.125);
-    cr_assert_eq(row(&d, "login")->total.target, 0.5625);
-    cr_assert(!row(&d, "login")->is_regression, "a call takes as long as before");
-    done(&d, a, b);
+    cr_assert(r->is_regression && !x.d.is_tested);
+    pair_compare(&x, DIFF_BY_CALLS);
+    cr_assert_eq(row(&x.d, "login")->self.target, 0.125);
+    cr_assert_eq(row(&x.d, "login")->total.target, 0.5625);
+    cr_assert(!row(&x.d, "login")->is_regression, "a call takes as long as before");
+    pair_free(&x);
 }
 
 Test(diff, only_call_graphs_compare_by_call)
 {
-    struct profile *a = folded(1, 1);
-    struct diff d;
+    struct pair x = folded(1, 1, 1, 1);
     struct error err = {0};
-    struct diff_options options = {.normalise = DIFF_BY_CALLS};
-    cr_assert_eq(diff_build(&d, a, NULL, a, NULL, &options, &err), STATUS_UNSUPPORTED);
-    profile_free(a);
+    cr_assert_eq(pair_build(&x, DIFF_BY_CALLS, &err), STATUS_UNSUPPORTED);
+    pair_free(&x);
 }
 
 /* ---- who is who ---- */
 
 Test(diff, another_checkout_and_moved_lines_are_the_same_functions)
 {
-    struct profile *a = small_new(NULL, NULL, NULL);
-    struct profile *b = small_new(NULL, NULL, NULL);
-    placed_call(a, "/home/one/app/login.py", "", "check", 10, 1);
-    placed_call(b, "/builds/two/app/login.py", "", "check", 99, 2);
-    placed_call(a, "/home/one/json/__init__.py", "", "load", 1, 1);
-    placed_call(b, "/builds/two/json/__init__.py", "", "load", 1, 1);
-    placed_call(b, "/builds/two/pickle/__init__.py", "", "load", 1, 1);
-    struct diff d = compare(a, b, DIFF_AS_IS);
-    cr_assert_eq(d.len, 3);
-    cr_assert_eq(row(&d, "check")->state, DIFF_CHANGED);
-    done(&d, a, b);
+    struct pair x = pair_new(NULL, NULL, NULL);
+    placed_call(x.a, "/home/one/app/login.py", "", "check", 10, 1);
+    placed_call(x.b, "/builds/two/app/login.py", "", "check", 99, 2);
+    placed_call(x.a, "/home/one/json/__init__.py", "", "load", 1, 1);
+    placed_call(x.b, "/builds/two/json/__init__.py", "", "load", 1, 1);
+    placed_call(x.b, "/builds/two/pickle/__init__.py", "", "load", 1, 1);
+    pair_compare(&x, DIFF_AS_IS);
+    cr_assert_eq(x.d.len, 3);
+    cr_assert_eq(row(&x.d, "check")->state, DIFF_CHANGED);
+    pair_free(&x);
 }
 
 Test(diff, modules_tell_files_of_one_name_apart)
 {
-    struct profile *a = small_new(NULL, NULL, NULL);
-    struct profile *b = small_new(NULL, NULL, NULL);
-    placed_call(a, "/x/shop/utils.py", "shop.utils", "go", 1, 1);
-    placed_call(b, "/x/mail/utils.py", "mail.utils", "go", 1, 1);
-    struct diff d = compare(a, b, DIFF_AS_IS);
-    cr_assert_eq(d.len, 2);
-    done(&d, a, b);
+    struct pair x = pair_new(NULL, NULL, NULL);
+    placed_call(x.a, "/x/shop/utils.py", "shop.utils", "go", 1, 1);
+    placed_call(x.b, "/x/mail/utils.py", "mail.utils", "go", 1, 1);
+    pair_compare(&x, DIFF_AS_IS);
+    cr_assert_eq(x.d.len, 2);
+    pair_free(&x);
 }
 
 Test(diff, an_address_in_a_name_does_not_make_another_function)
 {
-    struct profile *a = small_new(NULL, NULL, NULL);
-    struct profile *b = small_new(NULL, NULL, NULL);
-    placed_call(a, "~", "", "<method of type object at 0x7f12ab>", 0, 1);
-    placed_call(b, "~", "", "<method of type object at 0x9900>", 0, 1);
-    struct diff d = compare(a, b, DIFF_AS_IS);
-    cr_assert_eq(d.len, 1);
-    done(&d, a, b);
+    struct pair x = pair_new(NULL, NULL, NULL);
+    placed_call(x.a, "~", "", "<method of type object at 0x7f12ab>", 0, 1);
+    placed_call(x.b, "~", "", "<method of type object at 0x9900>", 0, 1);
+    pair_compare(&x, DIFF_AS_IS);
+    cr_assert_eq(x.d.len, 1);
+    pair_free(&x);
 }
 
 Test(diff, functions_of_one_name_in_one_file_pair_by_place)
 {
-    struct profile *a = small_new(NULL, NULL, NULL);
-    struct profile *b = small_new(NULL, NULL, NULL);
-    placed_call(a, "/x/m.py", "", "<lambda>", 10, 1);
-    placed_call(a, "/x/m.py", "", "<lambda>", 30, 3);
-    placed_call(b, "/x/m.py", "", "<lambda>", 30, 3);
-    struct diff d = compare(a, b, DIFF_AS_IS);
-    cr_assert_eq(d.len, 2);
-    for (size_t i = 0; i < d.len; i++)
-        cr_assert_eq(d.rows[i].state, d.rows[i].self.base == 3 ? DIFF_SAME : DIFF_REMOVED);
-    done(&d, a, b);
+    struct pair x = pair_new(NULL, NULL, NULL);
+    placed_call(x.a, "/x/m.py", "", "<lambda>", 10, 1);
+    placed_call(x.a, "/x/m.py", "", "<lambda>", 30, 3);
+    placed_call(x.b, "/x/m.py", "", "<lambda>", 30, 3);
+    pair_compare(&x, DIFF_AS_IS);
+    cr_assert_eq(x.d.len, 2);
+    for (size_t i = 0; i < x.d.len; i++)
+        cr_assert_eq(x.d.rows[i].state, x.d.rows[i].self.base == 3 ? DIFF_SAME : DIFF_REMOVED);
+    pair_free(&x);
 }
 
 /* ---- benchmarks ---- */
@@ -332,58 +332,55 @@ static void benchmark(struct profile *p, const char *name, double mean, double s
 
 Test(diff, benchmarks_are_paired_by_name_and_slower_ones_marked)
 {
-    struct profile *a = small_new(NULL, NULL, NULL);
-    struct profile *b = small_new(NULL, NULL, NULL);
-    benchmark(a, "test_parse", 1.0, 0.02);
-    benchmark(b, "test_parse", 1.2, 0.02);
-    benchmark(a, "test_noisy", 1.0, 0.5);
-    benchmark(b, "test_noisy", 1.1, 0.5);
-    benchmark(b, "test_new", 1.0, 0.1);
-    struct diff d = compare(a, b, DIFF_AS_IS);
-    cr_assert_eq(d.benchmarks_len, 3);
-    cr_assert_str_eq(d.benchmarks[0].name, "test_parse");
-    cr_assert(d.benchmarks[0].is_regression);
-    cr_assert_eq(d.regressions, 1);
-    done(&d, a, b);
+    struct pair x = pair_new(NULL, NULL, NULL);
+    benchmark(x.a, "test_parse", 1.0, 0.02);
+    benchmark(x.b, "test_parse", 1.2, 0.02);
+    benchmark(x.a, "test_noisy", 1.0, 0.5);
+    benchmark(x.b, "test_noisy", 1.1, 0.5);
+    benchmark(x.b, "test_new", 1.0, 0.1);
+    pair_compare(&x, DIFF_AS_IS);
+    cr_assert_eq(x.d.benchmarks_len, 3);
+    cr_assert_str_eq(x.d.benchmarks[0].name, "test_parse");
+    cr_assert(x.d.benchmarks[0].is_regression);
+    cr_assert_eq(x.d.regressions, 1);
+    pair_free(&x);
 }
 
 /* ---- answers ---- */
 
 Test(diff, the_text_shows_no_control_characters_of_a_foreign_name)
 {
-    struct profile *a = small_new("folded", "samples", "samples");
-    struct profile *b = small_new("folded", "samples", "samples");
-    small_sample(a, "main", 10);
-    small_sample(b, "ma\033[31min", 20);
-    struct diff d = compare(a, b, DIFF_AS_IS);
+    struct pair x = pair_new("folded", "samples", "samples");
+    small_sample(x.a, "main", 10);
+    small_sample(x.b, "ma\033[31min", 20);
+    pair_compare(&x, DIFF_AS_IS);
     struct buf out;
     buf_init(&out, 0);
-    cr_assert_eq(diff_write_text(&d, 0, &out), STATUS_OK);
+    cr_assert_eq(diff_write_text(&x.d, 0, &out), STATUS_OK);
     cr_assert(!memchr(out.data, '\033', out.len));
     cr_assert(memmem(out.data, out.len, "[added]", 7));
     buf_deinit(&out);
-    done(&d, a, b);
+    pair_free(&x);
 }
 
 Test(diff, keys_that_do_not_apply_are_left_out)
 {
-    struct profile *a = small_new(NULL, NULL, NULL);
-    struct profile *b = small_new(NULL, NULL, NULL);
-    small_call_row(a, "login", 10, 8, 1.25, 4.5);
-    small_call_row(b, "login", 20, 16, 2.5, 9);
-    struct diff d = compare(a, b, DIFF_AS_IS);
+    struct pair x = pair_new(NULL, NULL, NULL);
+    small_call_row(x.a, "login", 10, 8, 1.25, 4.5);
+    small_call_row(x.b, "login", 20, 16, 2.5, 9);
+    pair_compare(&x, DIFF_AS_IS);
     struct buf out;
     struct json_out j;
     buf_init(&out, 0);
     json_out_init(&j, &out);
     json_out_object(&j);
-    diff_write_members(&d, 0, &j);
+    diff_write_members(&x.d, 0, &j);
     json_out_end(&j);
     cr_assert(!memmem(out.data, out.len, "\"q\"", 3));
     cr_assert(memmem(out.data, out.len, "\"relative\":1,", 12) ||
               memmem(out.data, out.len, "\"relative\":1}", 13));
     buf_deinit(&out);
-    done(&d, a, b);
+    pair_free(&x);
 }
 
 /* ---- the differential flame graph ---- */
@@ -446,49 +443,46 @@ static void assert_box(const struct flame *f, const struct diff *d, const char *
 
 Test(diff_flame, a_box_holds_both_and_says_whose)
 {
-    struct profile *a = folded(1000, 400);
-    struct profile *b = folded(3000, 410);
-    small_sample(a, "main;old", 50);
-    small_sample(b, "main;new", 60);
-    struct diff d = compare(a, b, DIFF_AS_IS);
-    struct flame f = drawn(&d, false);
-    assert_box(&f, &d, "", 1450, 3470);
-    assert_box(&f, &d, "main;work;leaf", 1000, 3000);
-    assert_box(&f, &d, "main;rest", 400, 410);
-    assert_box(&f, &d, "main;old", 50, 0);
-    assert_box(&f, &d, "main;new", 0, 60);
-    cr_assert(box(&f, &d, "main;work;leaf").flags & FLAME_CHANGED);
-    cr_assert_not(box(&f, &d, "main;rest").flags & FLAME_CHANGED);
+    struct pair x = folded(1000, 400, 3000, 410);
+    small_sample(x.a, "main;old", 50);
+    small_sample(x.b, "main;new", 60);
+    pair_compare(&x, DIFF_AS_IS);
+    struct flame f = drawn(&x.d, false);
+    assert_box(&f, &x.d, "", 1450, 3470);
+    assert_box(&f, &x.d, "main;work;leaf", 1000, 3000);
+    assert_box(&f, &x.d, "main;rest", 400, 410);
+    assert_box(&f, &x.d, "main;old", 50, 0);
+    assert_box(&f, &x.d, "main;new", 0, 60);
+    cr_assert(box(&f, &x.d, "main;work;leaf").flags & FLAME_CHANGED);
+    cr_assert_not(box(&f, &x.d, "main;rest").flags & FLAME_CHANGED);
     cr_assert_float_eq(f.total, 1450 + 3470, 1e-6);
     flame_free(&f);
-    done(&d, a, b);
+    pair_free(&x);
 }
 
 Test(diff_flame, the_target_is_scaled_to_the_bases_total)
 {
-    struct profile *a = folded(30, 10);
-    struct profile *b = folded(10, 110);
-    struct diff d = compare(a, b, DIFF_BY_TOTAL);
-    struct flame f = drawn(&d, false);
-    assert_box(&f, &d, "", 40, 40);
-    assert_box(&f, &d, "main;work;leaf", 30, 40.0 / 12);
-    assert_box(&f, &d, "main;rest", 10, 40 * 11.0 / 12);
+    struct pair x = folded(30, 10, 10, 110);
+    pair_compare(&x, DIFF_BY_TOTAL);
+    struct flame f = drawn(&x.d, false);
+    assert_box(&f, &x.d, "", 40, 40);
+    assert_box(&f, &x.d, "main;work;leaf", 30, 40.0 / 12);
+    assert_box(&f, &x.d, "main;rest", 10, 40 * 11.0 / 12);
     flame_free(&f);
-    done(&d, a, b);
+    pair_free(&x);
 }
 
 Test(diff_flame, inverted_it_starts_at_the_leaves)
 {
-    struct profile *a = folded(30, 10);
-    struct profile *b = folded(20, 0);
-    small_sample(a, "other;leaf", 5);
-    struct diff d = compare(a, b, DIFF_AS_IS);
-    struct flame f = drawn(&d, true);
-    assert_box(&f, &d, "", 45, 20);
-    assert_box(&f, &d, "leaf", 35, 20);
-    assert_box(&f, &d, "leaf;work;main", 30, 20);
-    assert_box(&f, &d, "leaf;other", 5, 0);
-    assert_box(&f, &d, "rest;main", 10, 0);
+    struct pair x = folded(30, 10, 20, 0);
+    small_sample(x.a, "other;leaf", 5);
+    pair_compare(&x, DIFF_AS_IS);
+    struct flame f = drawn(&x.d, true);
+    assert_box(&f, &x.d, "", 45, 20);
+    assert_box(&f, &x.d, "leaf", 35, 20);
+    assert_box(&f, &x.d, "leaf;work;main", 30, 20);
+    assert_box(&f, &x.d, "leaf;other", 5, 0);
+    assert_box(&f, &x.d, "rest;main", 10, 0);
     flame_free(&f);
-    done(&d, a, b);
+    pair_free(&x);
 }
