@@ -3,7 +3,7 @@ the table of functions included) beside the tool's own reader on the same file, 
 
 pstats.Stats is Python's; memray comes from the package index and speedscope from npm, into build/; its
 importer runs under node. What cannot be run here is said and left out. HELIOGRAPH_BENCH_SIZE
-is the size of the large text files in bytes (1 GB).
+is the size of the large text files in bytes (1 GB), STACKCOLLAPSE_PERF the path of FlameGraph's script.
 """
 
 import json
@@ -194,7 +194,14 @@ def main(release):
             show("pprof", path, {"heliograph": [*program, str(path)], "go tool pprof": ["go", "tool", "pprof", "-top", "-nodecount=5", str(path)]})
         else:
             skip("go tool pprof: there is no go here")
-        skip("stackcollapse-perf.pl: in no package of Debian, npm or the Python index")
+        script = os.environ.get("STACKCOLLAPSE_PERF")
+        path = folder / "perf.txt"
+        if script and shutil.which("perl"):
+            make("perf", path, LARGE // 10)
+            show("perf script", path, {"heliograph": [*program, str(path)], "stackcollapse-perf.pl": ["perl", script, str(path)]})
+            path.unlink()
+        else:
+            skip("stackcollapse-perf.pl: in no package of Debian, npm or the Python index; STACKCOLLAPSE_PERF says where it is")
         path = folder / "large.txt"
         for title, kind in (("large collapsed", "folded"), ("large perf script", "perf")):
             large(title, path, program, make(kind, path, LARGE))

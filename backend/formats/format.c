@@ -26,11 +26,8 @@ static pthread_once_t table_once = PTHREAD_ONCE_INIT;
 
 static void fill_table(void)
 {
-    size_t n = 0;
-    for (size_t i = 0; i < ROWS; i++) {
-        if (format_rows[i])
-            table[n++] = *format_rows[i];
-    }
+    for (size_t i = 0; i < ROWS; i++)
+        table[i] = *format_rows[i];
 }
 
 const struct format *format_all(void)

@@ -271,6 +271,7 @@ def cpuprofile(report, truth, _entry):
 def heapprofile(report, truth, _entry):
     wrong = []
     compare(wrong, "report: total", report.total(), truth["total_self_bytes"])
+    compare(wrong, "report: heap", report.head["heap"]["in_use_bytes"], truth["total_self_bytes"])
     theirs = {(plain(name) or "(anonymous)", plain(url), line + 1): amount for (name, url, line), amount in truth["top_self"]}
     rows(wrong, "self", report.functions(by_definition), theirs, 0)
     return wrong
