@@ -35,6 +35,20 @@ test("live: a table keeps its scroll and its row while it grows", async (t) => {
   assert.equal(await page.locator(".row.is-selected .fn").textContent(), chosen);
 });
 
+test("live: what is pressed stays under the pointer while the program goes on", async (t) => {
+  const page = await on.open(t, "/p/live1#view=flame");
+  const button = page.locator(".detail .links button").first();
+  await button.waitFor();
+  const { x, y, width, height } = await button.boundingBox();
+  await page.mouse.move(x + width / 2, y + height / 2);
+  await page.mouse.down();
+  const rev = () => on.mock.profiles.get("live1").rev();
+  const pressed = rev();
+  await until(() => rev() > pressed + 3, "updates while it is pressed");
+  await page.mouse.up();
+  await until(() => /sel=\d/.test(state(page)), "it was pressed");
+});
+
 test("live: a server that goes and comes back needs no reload", async (t) => {
   const page = await on.open(t, "/p/live1");
   await page.getByText("live", { exact: true }).waitFor();

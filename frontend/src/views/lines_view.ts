@@ -22,7 +22,7 @@ export class LinesView implements View {
   private readonly body = el("div", { class: "lines-view", tabindex: 0, "aria-label": "Lines of the chosen function" });
   private readonly message = el("div", { class: "stage", hidden: true });
   private last: unknown = null;
-  private lastKey = "";
+  private lastTitle = "";
 
   constructor(private readonly actions: Actions) {
     this.element.append(this.title, el("div", { class: "stage" }, this.body, this.message));
@@ -47,11 +47,9 @@ export class LinesView implements View {
       );
       return;
     }
-    const canAsk = lines.source === null && shared.profile.state === "live" && sharedLink() === null;
-    const key = `${canAsk}${shared.wantedSource === lines.fn}`;
-    if (lines === this.last && key === this.lastKey) return;
+    const isNew = this.showTitle(lines.fn, lines.source?.file ?? null, shared);
+    if (lines === this.last) return;
     this.last = lines;
-    this.lastKey = key;
     const unit = shared.flame?.flame.head.unit ?? shared.profile.values[0]?.unit ?? "";
     const columns = columnsOf(lines.rows, unit);
     const byLine = new Map(lines.rows.map((r) => [r.line, r]));
@@ -84,11 +82,21 @@ export class LinesView implements View {
         for (const range of row.ranges) rows.append(rangeRow(number, code, range, columns, most));
       }
     }
-    const position = shared.flame?.positionOf(lines.fn) ?? -1;
-    const file = lines.source?.file ?? (position >= 0 ? shared.flame?.file(position) : "") ?? "";
-    fill(this.title, el("span", { class: "mono" }, safeName(file).slice(0, 400)), canAsk ? this.askButton(lines.fn, shared) : null);
     fill(this.body, el("table", {}, el("caption", { class: "unseen" }, "Cost of each line"), el("thead", {}, head), rows));
-    this.body.querySelector(".heat-4")?.scrollIntoView({ block: "center" });
+    // What a live program adds moves nothing under the reader's eyes.
+    if (isNew) this.body.querySelector(".heat-4")?.scrollIntoView({ block: "center" });
+  }
+
+  /** Made again only when it says something else: a button that is replaced while it is pressed is not pressed. */
+  private showTitle(fn: number, sourceFile: string | null, shared: Shared): boolean {
+    const canAsk = sourceFile === null && shared.profile.state === "live" && sharedLink() === null;
+    const position = shared.flame?.positionOf(fn) ?? -1;
+    const file = safeName(sourceFile ?? (position >= 0 ? shared.flame?.file(position) : "") ?? "").slice(0, 400);
+    const title = JSON.stringify([fn, file, sourceFile !== null, canAsk, shared.wantedSource === fn]);
+    if (title === this.lastTitle) return false;
+    this.lastTitle = title;
+    fill(this.title, el("span", { class: "mono" }, file), canAsk ? this.askButton(fn, shared) : null);
+    return true;
   }
 
   /** The program's own machine is asked only when somebody wants to see the code: it stays with the profile. */

@@ -1,5 +1,7 @@
 /** Elements without markup: text is always text. */
 
+import { whenNothingIsPressed } from "./press";
+
 type Attribute = string | number | boolean | null | undefined | ((event: never) => void);
 type Child = Node | string | null | undefined | false;
 
@@ -75,16 +77,18 @@ export function onResize(
   signal.addEventListener("abort", () => observer.disconnect());
 }
 
-/** Many calls in one frame draw once. */
+/** Many calls in one frame draw once, and none while something is pressed. */
 export function frameGate(draw: () => void): () => void {
   let isPlanned = false;
   return () => {
     if (isPlanned) return;
     isPlanned = true;
-    requestAnimationFrame(() => {
-      isPlanned = false;
-      draw();
-    });
+    whenNothingIsPressed(() =>
+      requestAnimationFrame(() => {
+        isPlanned = false;
+        draw();
+      }),
+    );
   };
 }
 
