@@ -47,12 +47,14 @@ IMAGE(py311)
 IMAGE(py312)
 IMAGE(py313)
 IMAGE(py314)
+IMAGE(py314t)
+IMAGE(py314d)
 
 /* Every single byte of the frames may be wrong when memory is torn: nothing may be read past the
  * ranges, and no walk may go on for ever. */
 Test(python_images, torn_memory_is_survived)
 {
-    static const char *const versions[] = {"py38", "py310", "py312", "py313"};
+    static const char *const versions[] = {"py38", "py310", "py312", "py313", "py314t"};
     for (size_t v = 0; v < sizeof(versions) / sizeof(versions[0]); v++) {
         char path[256];
         struct image image;
