@@ -11,6 +11,16 @@
 #include "collector/target/permission.h"
 #include "common/base/log.h"
 
+enum { LOCALS_BYTES = 200, LOCALS_BYTES_MAX = 65536 };
+
+static enum status read_async(const char *text, bool *tasks, struct error *err)
+{
+    *tasks = text && strcmp(text, "all") == 0;
+    if (text && !*tasks && strcmp(text, "running") != 0)
+        return error_set(err, STATUS_USAGE, "--async is running or all, not \"%s\"", text);
+    return STATUS_OK;
+}
+
 static int dump(const struct args *args)
 {
     struct error err = {0};
@@ -22,14 +32,25 @@ static int dump(const struct args *args)
         return local_fail(STATUS_USAGE, &err);
     }
     struct buf out;
+    uint64_t locals_bytes = LOCALS_BYTES;
+    bool tasks = false;
+    enum status st = args_size(args, "locals-size", &locals_bytes, &err);
+    if (st == STATUS_OK && (locals_bytes < 16 || locals_bytes > LOCALS_BYTES_MAX))
+        st = error_set(&err, STATUS_USAGE, "--locals-size is 16 to %d bytes", LOCALS_BYTES_MAX);
+    if (st == STATUS_OK)
+        st = read_async(args_text(args, "async"), &tasks, &err);
+    if (st != STATUS_OK)
+        return local_fail(st, &err);
     buf_init(&out, 0);
     struct sampler_dump_options options = {
         .json = args_flag(args, "json", false),
         .native = args_flag(args, "native", false) || args_flag(args, "interpreter", false),
         .native_interpreter = args_flag(args, "interpreter", false),
         .columns = args_flag(args, "columns", false),
+        .tasks = tasks,
+        .locals_bytes = args_flag(args, "locals", false) ? (uint32_t)locals_bytes : 0,
     };
-    enum status st = sampler_dump((pid_t)pid, &options, &out, &err);
+    st = sampler_dump((pid_t)pid, &options, &out, &err);
     if (st == STATUS_OK)
         st = local_write("-", out.data, out.len, &err);
     buf_deinit(&out);
@@ -39,6 +60,10 @@ static int dump(const struct args *args)
 static const struct option_row dump_options[] = {
     {"json", 'j', NULL, "as JSON", NULL, NULL},
     {"native", 0, NULL, "C, C++ and Rust frames too, also of programs without Python", NULL, NULL},
+    {"locals", 'l', NULL, "the variables of each frame, and what they hold", NULL, NULL},
+    {"locals-size", 0, "BYTES", "of what a variable holds, at most this is shown", "200", NULL},
+    {"async", 0, "running|all", "asyncio's tasks: those that run, or those that wait too",
+     "running", NULL},
     {"columns", 0, NULL, "which part of its line runs (CPython 3.11 and later)", NULL, NULL},
     {"interpreter", 0, NULL, "--native with the interpreter's own functions", NULL, NULL},
     {0},

@@ -26,22 +26,22 @@ enum { GC_STATS = 3 * 3 * 8 };
 #define FRAME_OBJECTS                                                                              \
     .interp_next = 0, .interp_threads_head = 8, .interp_gil = PYTHON_NO_FIELD,                     \
     .tstate_exception = 88, .tstate_exc_info = 144, .exc_value = 0, .exc_previous = 24,            \
-    .generator_frame = PYTHON_NO_FIELD, .code_variables = 72,                                      \
-    .code_variables_kind = PYTHON_NO_FIELD, .interp_code_generation = PYTHON_NO_FIELD,             \
-    .gil_last_holder = PYTHON_NO_FIELD, .gil_locked = PYTHON_NO_FIELD, .tstate_size = 264,         \
-    .tstate_next = 8, .tstate_interp = 16, .tstate_frame = 24, .tstate_cframe = PYTHON_NO_FIELD,   \
-    .cframe_frame = PYTHON_NO_FIELD, .tstate_thread_id = 176,                                      \
-    .tstate_native_thread_id = PYTHON_NO_FIELD, .tstate_status = PYTHON_NO_FIELD,                  \
-    .tstate_chunk = PYTHON_NO_FIELD, .tstate_chunk_top = PYTHON_NO_FIELD,                          \
-    .tstate_chunk_limit = PYTHON_NO_FIELD, .tstate_base_frame = PYTHON_NO_FIELD,                   \
-    .tstate_holds_gil = PYTHON_NO_FIELD, .tstate_gil_requested = PYTHON_NO_FIELD,                  \
-    .chunk_previous = PYTHON_NO_FIELD, .chunk_size = PYTHON_NO_FIELD,                              \
-    .chunk_top = PYTHON_NO_FIELD, .chunk_data = PYTHON_NO_FIELD, .frame_previous = 24,             \
-    .frame_code = 32, .frame_owner = PYTHON_NO_FIELD, .frame_is_entry = PYTHON_NO_FIELD,           \
-    .frame_tlbc_index = PYTHON_NO_FIELD, .frame_owner_shim = 255, .code_size = 128,                \
-    .code_firstlineno = 40, .code_filename = 104, .code_name = 112,                                \
-    .code_qualname = PYTHON_NO_FIELD, .code_linetable = 120, .code_bytecode = 48,                  \
-    .code_tlbc = PYTHON_NO_FIELD
+    .generator_frame = PYTHON_NO_FIELD, .generator_state = PYTHON_NO_FIELD,                        \
+    .generator_object = 16, .code_variables = 72, .code_variables_kind = PYTHON_NO_FIELD,          \
+    .interp_code_generation = PYTHON_NO_FIELD, .gil_last_holder = PYTHON_NO_FIELD,                 \
+    .gil_locked = PYTHON_NO_FIELD, .tstate_size = 264, .tstate_next = 8, .tstate_interp = 16,      \
+    .tstate_frame = 24, .tstate_cframe = PYTHON_NO_FIELD, .cframe_frame = PYTHON_NO_FIELD,         \
+    .tstate_thread_id = 176, .tstate_native_thread_id = PYTHON_NO_FIELD,                           \
+    .tstate_status = PYTHON_NO_FIELD, .tstate_chunk = PYTHON_NO_FIELD,                             \
+    .tstate_chunk_top = PYTHON_NO_FIELD, .tstate_chunk_limit = PYTHON_NO_FIELD,                    \
+    .tstate_base_frame = PYTHON_NO_FIELD, .tstate_holds_gil = PYTHON_NO_FIELD,                     \
+    .tstate_gil_requested = PYTHON_NO_FIELD, .chunk_previous = PYTHON_NO_FIELD,                    \
+    .chunk_size = PYTHON_NO_FIELD, .chunk_top = PYTHON_NO_FIELD, .chunk_data = PYTHON_NO_FIELD,    \
+    .frame_previous = 24, .frame_code = 32, .frame_owner = PYTHON_NO_FIELD,                        \
+    .frame_is_entry = PYTHON_NO_FIELD, .frame_tlbc_index = PYTHON_NO_FIELD,                        \
+    .frame_owner_shim = 255, .code_size = 128, .code_firstlineno = 40, .code_filename = 104,       \
+    .code_name = 112, .code_qualname = PYTHON_NO_FIELD, .code_linetable = 120,                     \
+    .code_bytecode = 48, .code_tlbc = PYTHON_NO_FIELD
 
 /* What 3.11 and 3.12 share. */
 #define DATA_STACK                                                                                 \
@@ -52,6 +52,7 @@ enum { GC_STATS = 3 * 3 * 8 };
     .tstate_base_frame = PYTHON_NO_FIELD, .tstate_holds_gil = PYTHON_NO_FIELD,                     \
     .tstate_gil_requested = PYTHON_NO_FIELD, .chunk_previous = 0, .chunk_size = 8,                 \
     .chunk_top = 16, .chunk_data = 24, .frame_state = PYTHON_NO_FIELD, .frame_size = 72,           \
+    .frame_stack = 64, .operands = PYTHON_OPERANDS_INDEX, .generator_object = PYTHON_NO_FIELD,     \
     .frame_generator = PYTHON_NO_FIELD, .exc_value = 0, .exc_previous = 8, .code_variables = 96,   \
     .code_variables_kind = 104, .task_coroutine = 136, .task_name = 144, .frame_ip = 56,           \
     .frame_tlbc_index = PYTHON_NO_FIELD, .code_filename = 112, .code_name = 120,                   \
@@ -87,6 +88,8 @@ static const struct python_layout builtin[] = {
             .interp_gc_collecting = PYTHON_NO_FIELD,
             .interp_modules = 56,
             .frame_size = 360,
+            .frame_stack = 72,
+            .operands = PYTHON_OPERANDS_POINTER,
             .frame_ip = 104,
             .frame_state = 116, /* f_executing */
             .frame_state_runs = 1,
@@ -113,6 +116,8 @@ static const struct python_layout builtin[] = {
             .interp_gc_collecting = 816,
             .interp_modules = 856,
             .frame_size = 360,
+            .frame_stack = 72,
+            .operands = PYTHON_OPERANDS_POINTER,
             .frame_ip = 104,
             .frame_state = 116, /* f_executing */
             .frame_state_runs = 1,
@@ -139,6 +144,8 @@ static const struct python_layout builtin[] = {
             .interp_gc_collecting = 816,
             .interp_modules = 856,
             .frame_size = 352,
+            .frame_stack = 80,
+            .operands = PYTHON_OPERANDS_DEPTH,
             .frame_ip = 96,
             .frame_state = 108, /* f_state, FRAME_EXECUTING */
             .frame_state_runs = 0,
@@ -153,6 +160,7 @@ static const struct python_layout builtin[] = {
             .tstate_exception = 96,
             .tstate_exc_info = 120,
             .generator_frame = 80,
+            .generator_state = 75,
             .type_cached_keys = 872,
             .attributes = PYTHON_ATTRIBUTES_BEFORE,
             .has_small_dict_keys = true,
@@ -190,6 +198,7 @@ static const struct python_layout builtin[] = {
             .tstate_exception = 96,
             .tstate_exc_info = 104,
             .generator_frame = 72,
+            .generator_state = 67,
             .type_cached_keys = 880,
             .attributes = PYTHON_ATTRIBUTES_TAGGED,
             .has_small_dict_keys = true,
@@ -297,6 +306,8 @@ static const struct debug_field debug_fields[] = {
     FIELD(code_variables, 8, ALWAYS, .word = {41, 46, 54}, .size = {34, 39, 47}),
     FIELD(code_variables_kind, 8, ALWAYS, .word = {42, 47, 55}, .size = {34, 39, 47}),
     FIELD(generator_frame, 8, NONZERO, .word = {0, 85, 101}, .size = {0, 83, 99}),
+    FIELD(generator_state, 1, NONZERO, .word = {0, 86, 102}, .size = {0, 83, 99}),
+    FIELD(frame_stack, 8, NONZERO, .word = {0, 37, 45}, .size = {28, 31, 39}),
     FIELD(tstate_exception, 8, NONZERO, .word = {0, 0, 36}, .size = {19, 22, 22}),
     FIELD(code_tlbc, 8, NONZERO, .word = {0, 49, 57}, .size = {34, 39, 47}),
     FIELD(object_type, 8, ALWAYS, .word = {45, 51, 59}, .size = {44, 50, 58}),
@@ -376,6 +387,14 @@ static void set_unlisted(struct python_layout *layout)
     layout->tstate_exc_info = (uint16_t)(layout->tstate_exception + 8);
     if (layout->generator_frame == PYTHON_NO_FIELD)
         layout->generator_frame = (uint16_t)(72 + more);
+    if (layout->generator_state == PYTHON_NO_FIELD)
+        layout->generator_state = (uint16_t)(67 + more);
+    layout->generator_object = PYTHON_NO_FIELD;
+    layout->operands = PYTHON_OPERANDS_POINTER;
+    if (layout->frame_stack == PYTHON_NO_FIELD) { /* 3.13: stacktop, right before the variables */
+        layout->frame_stack = (uint16_t)(layout->frame_size - 8);
+        layout->operands = PYTHON_OPERANDS_INDEX;
+    }
     bool is_last = layout->version < 0x030e0000;
     layout->task_coroutine = is_last ? (uint16_t)(120 + more) : PYTHON_NO_FIELD;
     layout->task_name = is_last ? (uint16_t)(128 + more) : PYTHON_NO_FIELD;

@@ -39,6 +39,13 @@ enum python_attributes {
     PYTHON_ATTRIBUTES_OTHER,  /* not looked at */
 };
 
+/* How a frame says where its stack of operands ends; who waits has what it waits for on top. */
+enum python_operands {
+    PYTHON_OPERANDS_POINTER, /* 3.8, 3.9, 3.14+ */
+    PYTHON_OPERANDS_DEPTH,   /* 3.10: int, behind f_valuestack, which stands 16 bytes before it */
+    PYTHON_OPERANDS_INDEX,   /* 3.11 to 3.13: int, counted from the first variable */
+};
+
 struct python_layout {
     uint32_t version; /* PY_VERSION_HEX of the target, or of the row: 0x030c0000 */
     bool is_free_threaded;
@@ -103,6 +110,10 @@ struct python_layout {
     /* Generators and coroutines hold their frame from 3.11 on; asyncio's tasks, up to 3.13 (later
      * ones tell by themselves, see tasks.h). */
     uint16_t generator_frame;
+    uint16_t generator_state;  /* a signed byte, below 0 while it waits or has not begun; 3.11+ */
+    uint16_t generator_object; /* up to 3.10: its frame object, NULL when it has ended */
+    uint16_t frame_stack;      /* where its stack of operands ends, as `operands` says */
+    enum python_operands operands;
     uint16_t task_coroutine, task_name;
 
     /* Objects */

@@ -7,6 +7,7 @@
 
 enum {
     ENTRIES_MAX = 65536,
+    SET_MAX = 1 << 20,
     INSTANCE_DICT = 16, /* where a class without slots puts it, up to 3.10 */
     DIGIT_BITS = 30,    /* of a PyLong */
     TYPE_NAME_STEP = 16,
@@ -97,6 +98,31 @@ bool python_dict_find(const struct python_layout *layout, const struct memory_re
         }
     }
     return false;
+}
+
+/* PySetObject: fill, used, mask, table; an entry is a key and its hash, -1 where one was taken out
+ * (Include/cpython/setobject.h, Objects/setobject.c @ v3.8.18 to v3.14.0). */
+bool python_set_open(const struct python_layout *layout, const struct memory_reader *reader,
+                     uint64_t address, struct python_set *out)
+{
+    enum { FILL = 8, MASK = FILL + 16, TABLE = FILL + 24 };
+    uint64_t begin = address + layout->object_type;
+    uint64_t mask;
+    if (!read_word(reader, begin + MASK, &mask) || mask >= SET_MAX ||
+        !read_word(reader, begin + TABLE, &out->entries))
+        return false;
+    out->len = mask + 1;
+    return true;
+}
+
+bool python_set_entry(const struct memory_reader *reader, const struct python_set *s,
+                      uint64_t index, uint64_t *member)
+{
+    uint64_t entry[2];
+    if (!memory_read(reader, s->entries + index * sizeof(entry), entry, sizeof(entry)))
+        return false;
+    *member = entry[1] == UINT64_MAX ? 0 : entry[0];
+    return true;
 }
 
 /* The values of an instance whose names are its class's cached keys. */

@@ -26,6 +26,16 @@ bool python_dict_entry(const struct memory_reader *reader, const struct python_d
 bool python_dict_find(const struct python_layout *layout, const struct memory_reader *reader,
                       const struct python_dict *d, const char *name, uint64_t *out);
 
+/* A set opened for reading: `len` places, some of which are empty. */
+struct python_set {
+    uint64_t entries, len;
+};
+bool python_set_open(const struct python_layout *layout, const struct memory_reader *reader,
+                     uint64_t address, struct python_set *out);
+/* The member at this place; 0 = none. */
+bool python_set_entry(const struct memory_reader *reader, const struct python_set *s,
+                      uint64_t index, uint64_t *member);
+
 /* An attribute of a plain instance. */
 bool python_attribute(const struct python_layout *layout, const struct memory_reader *reader,
                       uint64_t object, const char *name, uint64_t *out);

@@ -82,6 +82,8 @@ void sampler_stats(struct sampler *s, struct sampler_stats *out);
  * with the reason when it has no stacks to show; STATUS_GONE, STATUS_DENIED. */
 struct sampler_dump_options {
     bool json, native, native_interpreter, columns;
+    bool tasks;            /* asyncio's tasks that wait, too */
+    uint32_t locals_bytes; /* of each variable's value; 0 = no variables */
 };
 enum status sampler_dump(pid_t pid, const struct sampler_dump_options *options, struct buf *out,
                          struct error *err);

@@ -77,8 +77,15 @@ static bool look(struct task_finder *f, const struct task_place *place)
            python_tasks_from_debug(&f->tasks, bytes, sizeof(bytes));
 }
 
+bool tasks_find(struct task_finder *f, const struct task_place *place)
+{
+    if (!f->is_found)
+        f->is_found = look(f, place);
+    return f->is_found;
+}
+
 /* Programs with generators and no asyncio are asked ever more rarely. */
-static bool find(struct task_finder *f, const struct task_place *place, uint64_t now)
+static bool find_now_and_then(struct task_finder *f, const struct task_place *place, uint64_t now)
 {
     if (f->is_found)
         return true;
@@ -88,8 +95,7 @@ static bool find(struct task_finder *f, const struct task_place *place, uint64_t
     if (f->wait_ns > look_max_ns)
         f->wait_ns = look_max_ns;
     f->look_ns = now + f->wait_ns;
-    f->is_found = look(f, place);
-    return f->is_found;
+    return tasks_find(f, place);
 }
 
 /* ---- the running one ---- */
@@ -190,7 +196,7 @@ void tasks_mark(struct task_finder *f, struct task_names *names, struct task_vie
                 const struct task_place *place, uint64_t now, struct python_frame *frames,
                 size_t *len)
 {
-    if (!has_generators(frames, *len) || !find(f, place, now))
+    if (!has_generators(frames, *len) || !find_now_and_then(f, place, now))
         return;
     size_t at = find_running(f, names, last, place, frames, *len);
     if (at == *len)

@@ -55,6 +55,9 @@ struct task_place {
     uint64_t interp, tstate;
 };
 
+/* Whether the program has asyncio's C module loaded; looks at once. */
+bool tasks_find(struct task_finder *f, const struct task_place *place);
+
 /* Inserts the mark into `frames` (innermost first, room for one more): a frame whose code is 0 and
  * whose ip is the mark's frame in the stack table. */
 void tasks_mark(struct task_finder *f, struct task_names *names, struct task_view *last,

@@ -74,6 +74,8 @@ int main(void)
     SAME(chunk_top, _PyStackChunk, top);
     SAME(chunk_data, _PyStackChunk, data);
     SAME(frame_size, _PyInterpreterFrame, localsplus);
+    SAME(frame_stack, _PyInterpreterFrame, stacktop);
+    SAME(generator_state, PyGenObject, gi_frame_state);
     SAME(frame_previous, _PyInterpreterFrame, previous);
     SAME(frame_code, _PyInterpreterFrame, f_code);
     SAME(frame_ip, _PyInterpreterFrame, prev_instr);
@@ -86,6 +88,13 @@ int main(void)
     SAME(interp_threads_head, PyInterpreterState, tstate_head);
     SAME(tstate_frame, PyThreadState, frame);
     SAME(frame_size, PyFrameObject, f_localsplus);
+    SAME(generator_object, PyGenObject, gi_frame);
+#if PY_VERSION_HEX >= 0x030a0000
+    SAME(frame_stack, PyFrameObject, f_stackdepth);
+    compare("f_valuestack", layout.frame_stack - 16, offsetof(PyFrameObject, f_valuestack));
+#else
+    SAME(frame_stack, PyFrameObject, f_stacktop);
+#endif
     SAME(frame_previous, PyFrameObject, f_back);
     SAME(frame_code, PyFrameObject, f_code);
     SAME(frame_ip, PyFrameObject, f_lasti);

@@ -48,7 +48,8 @@ class EveryPython(unittest.TestCase):
     def resting(self, folder, pid, *options, names=("rest",)):
         """A dump in which some thread rests in the innermost of these functions."""
         def look():
-            answer = dump(folder, pid, "--json", *options)
+            done = support.heliograph(folder, "dump", "--json", *options, pid)  # while its Python starts, that is refused
+            answer = json.loads(done.stdout) if done.returncode == 0 else {"threads": []}
             return answer if any(t["frames"] and short(t["frames"][0]) in names for t in answer["threads"]) else None
 
         return support.wait_for(look, what="the program to rest")
@@ -72,6 +73,78 @@ class EveryPython(unittest.TestCase):
                 self.assertEqual([short(f) for f in frames], ["rest", "waits", "adds", "<module>"])
 
         self.each(check)
+
+    def test_variables_are_what_repr_says(self):
+        def check(python, folder):
+            with running(python, PROGRAMS / "variables.py", folder / "told") as process:
+                frames = self.resting(folder, process.pid, "--locals", "--locals-size", "4K")["threads"][0]["frames"]
+                short_text = dump(folder, process.pid, "--locals", "--locals-size", "32")
+            told = json.loads((folder / "told").read_text())
+            self.assertEqual([short(f) for f in frames[:2]], ["rest", "inner"])
+            found = {v["name"]: v["value"] for v in frames[1]["locals"]}
+            for name, value in told.items():
+                # A quote of either kind is as good; sets of one member have one order.
+                self.assertEqual(found[name], value.replace('"', "'"), name)
+            self.assertEqual((found["colour"], found["point"]), ("Colour(1)", "Point((1, 2.5))"))
+            self.assertRegex(found["thing"], "^<Thing at 0x[0-9a-f]+>$")
+            self.assertRegex(found["circle"], r"^\[{6}<list at 0x[0-9a-f]+>\]{6}$")
+            self.assertEqual(found["long"], "'" + "x" * 4095 + "...")
+            self.assertNotIn("unbound", found)
+            self.assertIn("\n        long = '" + "x" * 31 + "...\n", short_text)
+            self.assertEqual(frames[0]["locals"], [])
+
+        self.each(check)
+
+    def test_variables_of_a_program_that_never_rests_are_those_of_the_stack_or_not_shown(self):
+        body = ("def one(n):\n    only_one = n\n    return only_one\n"
+                "def two(n):\n    only_two = n\n    return only_two\n"
+                "def forever():\n    i = 0\n    while True:\n        i = one(i) + 1; i = two(i)\nforever()\n")
+        belongs = {"one": {"n", "only_one"}, "two": {"n", "only_two"}, "forever": {"i"}}
+
+        def check(python, folder):
+            with running(python, "-c", body) as process:
+                support.wait_for(lambda: "forever  " in support.heliograph(folder, "dump", process.pid).stdout, what="the program")
+                for _ in range(10):
+                    for frame in dump(folder, process.pid, "--json", "--locals")["threads"][0]["frames"]:
+                        if short(frame) in belongs:
+                            names = {v["name"] for v in frame.get("locals", [])}
+                            self.assertLessEqual(names, belongs[short(frame)])
+
+        self.each(check)
+
+    def test_tasks_that_wait_are_shown_where_they_wait(self):
+        def check(python, folder):
+            wanted = {
+                "main": (["main"], "_GatheringFuture"),
+                "mïddle": (["leaf", "middle"], "Future"),
+                "sleeper": (["sleep", "sleeper"], "Future"),
+                "watcher": (["watcher"], "Task mïddle"),
+                "reader": (["sleep", "numbers", "reader"], "Future"),
+            }
+            second = {"second " + name: (frames, awaited.replace("mïddle", "second mïddle")) for name, (frames, awaited) in wanted.items()}
+            with running(python, PROGRAMS / "waiting.py") as process:
+                def look():
+                    done = support.heliograph(folder, "dump", "--json", "--async", "all", "--locals", process.pid)
+                    answer = json.loads(done.stdout) if done.returncode == 0 else {}
+                    waits = {t["name"]: ([short(f) for f in t["frames"]], t["waits_for"]) for t in answer.get("tasks", [])}
+                    return answer if waits == {**wanted, **second} else None
+
+                answer = support.wait_for(look, what="ten tasks to wait")
+                text = dump(folder, process.pid, "--async", "all")
+            self.assertTrue(answer["tasks_complete"])
+            middle = [t for t in answer["tasks"] if t["name"] == "mïddle"][0]["frames"][1]
+            self.assertEqual({v["name"]: v["value"] for v in middle["locals"] if v["name"] != "future"}, {"number": "3", "doubled": "6"})
+            self.assertIn("\ntask watcher, waits for Task mïddle\n    watcher  ", text)
+
+        self.each(check)
+
+    def test_without_asyncio_it_says_so(self):
+        with support.scratch() as folder, running(sys.executable, "-c", "import time\ntime.sleep(60)") as process:
+            support.wait_for(lambda: support.heliograph(folder, "dump", process.pid).returncode == 0, what="the program")
+            self.assertIn("no asyncio tasks: its C module is not loaded", dump(folder, process.pid, "--async", "all"))
+            for options in (["--async", "some"], ["--locals", "--locals-size", "1"], ["--locals-size", "1M"]):
+                done = support.heliograph(folder, "dump", *options, process.pid)
+                self.assertEqual((done.returncode, len(done.stderr.splitlines())), (2, 1), done.stderr)
 
 
 if __name__ == "__main__":
