@@ -5,10 +5,15 @@
 #include <string.h>
 #include <zlib.h>
 #include <zstd.h>
+#include <zstd_errors.h>
 
 #include "backend/formats/spill.h"
 
-enum { STEP = 256 * 1024 };
+enum {
+    STEP = 256 * 1024,
+    /* 8 MiB, as much as zstd writes by itself (up to -19): every unpacking holds its window. */
+    MAX_WINDOW_LOG = 23,
+};
 
 /* The three libraries look the same from here: fill `out`, say how it went. */
 enum progress { MORE, FRAME_END, BROKEN };
@@ -57,6 +62,16 @@ static enum status take_back(const struct unpacker *u, size_t unused)
     return spill_len(u->out) > u->max_bytes ? too_large(u) : STATUS_OK;
 }
 
+/* Tapes and block devices fill up with zeros. */
+static bool is_padding(const struct unpacker *u)
+{
+    for (size_t i = u->in_at; i < u->in_len; i++) {
+        if (u->in[i] != 0)
+            return false;
+    }
+    return true;
+}
+
 static enum status inflate_members(struct unpacker *u, z_stream *z)
 {
     for (;;) {
@@ -76,9 +91,9 @@ static enum status inflate_members(struct unpacker *u, z_stream *z)
         if (st != STATUS_OK)
             return st;
         if (rc == Z_STREAM_END) {
-            /* gzip allows members one behind the other; anything else behind is padding. */
+            /* gzip allows members one behind the other. */
             if (u->in_len - u->in_at < 2 || u->in[u->in_at] != 0x1f || u->in[u->in_at + 1] != 0x8b)
-                return STATUS_OK;
+                return is_padding(u) ? STATUS_OK : corrupt(u, "gzip", "something else follows it");
             inflateReset(z);
         } else if (rc == Z_BUF_ERROR || (rc == Z_OK && no_progress)) {
             return corrupt(u, "gzip", "it ends too early");
@@ -105,6 +120,7 @@ static enum status unpack_zstd(struct unpacker *u)
     ZSTD_DStream *z = ZSTD_createDStream();
     if (!z)
         return no_memory(u);
+    ZSTD_DCtx_setParameter(z, ZSTD_d_windowLogMax, MAX_WINDOW_LOG);
     ZSTD_inBuffer in = {u->in, u->in_len, 0};
     enum status st = STATUS_OK;
     size_t rc = 1;
@@ -118,7 +134,10 @@ static enum status unpack_zstd(struct unpacker *u)
         if (st != STATUS_OK)
             break;
         if (ZSTD_isError(rc)) {
-            st = corrupt(u, "zstd", ZSTD_getErrorName(rc));
+            st = corrupt(u, "zstd",
+                         ZSTD_getErrorCode(rc) == ZSTD_error_frameParameter_windowTooLarge
+                             ? "its window is above 8 MiB (pack without --long and --ultra)"
+                             : ZSTD_getErrorName(rc));
         } else if (in.pos == in.size && out.pos < STEP) {
             if (rc != 0)
                 st = corrupt(u, "zstd", "it ends too early");
