@@ -4,6 +4,8 @@
 #   .ci/setup.sh build          compilers, libraries, node
 #   .ci/setup.sh test           that, and what the tests use
 #   .ci/setup.sh lint|bench|fuzz|package|chroot
+#   .ci/setup.sh ci             lint, and programs that some tests speak with; they come with services
+#                               (a web server), so they are not put on a developer's own machine
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -15,6 +17,7 @@ build=(gcc g++ make cmake ninja-build pkg-config git ca-certificates
 test=(libcriterion-dev libprotobuf-c-dev protobuf-c-compiler chromium python3 python3-venv curl
       procps iproute2 xz-utils)
 lint=(clang-format-14 clang-tidy-14)
+proxies=(nginx caddy openssl)
 fuzz=(clang libclang-rt-14-dev)
 bench=(python3-venv)
 package=(dpkg-dev fakeroot file)
@@ -26,11 +29,12 @@ case $what in
     build) ;;
     test) packages+=("${test[@]}") ;;
     lint) packages+=("${test[@]}" "${lint[@]}") ;;
+    ci) packages+=("${test[@]}" "${lint[@]}" "${proxies[@]}") ;;
     fuzz) packages+=("${test[@]}" "${fuzz[@]}") ;;
     bench) packages+=("${test[@]}" "${bench[@]}") ;;
     package) packages+=("${package[@]}") ;;
     chroot) packages+=("${chroot[@]}") ;;
-    *) echo "usage: .ci/setup.sh build|test|lint|fuzz|bench|package|chroot" >&2; exit 2 ;;
+    *) echo "usage: .ci/setup.sh build|test|lint|ci|fuzz|bench|package|chroot" >&2; exit 2 ;;
 esac
 
 # Any node from 18 up will do; Debian's own is asked for only when there is none.
@@ -62,7 +66,7 @@ if [ "$(id -u)" -ne 0 ]; then
     fi
 fi
 echo "heliograph: installing ${#missing[@]} packages for '$what': ${missing[*]}"
-export DEBIAN_FRONTEND=noninteractive
+export DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 # services that come along are not started
 # A list of packages that is older than a day, or none, is fetched anew.
 if [ -z "$(find /var/lib/apt/lists -maxdepth 1 -name '*_Packages*' -mtime -1 2>/dev/null | head -1)" ]; then
     echo "heliograph: apt-get update"

@@ -1,11 +1,13 @@
 """Programs that profile themselves: Pyroscope's SDKs and OpenTelemetry; and the pull of a watched one."""
 
 import gzip
-import importlib.util
+import os
 import re
+import shutil
 import struct
 import subprocess
 import sys
+import tempfile
 import time
 import unittest
 
@@ -126,13 +128,14 @@ class Pushes(unittest.TestCase):
         self.assertEqual({(v["name"], v["unit"], v["total"]) for v in values}, {("cpu", "ns", 4), ("alloc_space", "bytes", 9)})
 
     def test_the_real_sdk_sends_here(self):
-        if not importlib.util.find_spec("pyroscope"):
-            self.skipTest("pyroscope-io is not installed for " + sys.executable)
+        python = os.environ.get("HELIOGRAPH_SDK_PYTHON", sys.executable)
+        if subprocess.run([python, "-c", "import pyroscope"], capture_output=True).returncode:
+            self.skipTest("pyroscope-io is not installed for " + python)
         code = ("import pyroscope, time\n"
                 f"pyroscope.configure(application_name='real.sdk', server_address='{self.server.url}', tags={{'region': 'eu'}})\n"
                 "def spin():\n    end = time.time() + 0.2\n    while time.time() < end: pass\n"
                 "end = time.time() + 12\nwhile time.time() < end: spin()\npyroscope.shutdown()\n")
-        subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
+        subprocess.run([python, "-c", code], check=True, timeout=120)
         self.assertGreater(self.totals(self.profile("real.sdk"))["spin"], 10**9)
 
     def test_nonsense_is_refused_and_nothing_of_it_is_kept(self):
@@ -233,6 +236,21 @@ class Pull(unittest.TestCase):
             self.assertEqual(self.server.get("/debug/pprof/profile?" + bad).status, 400)
         collector.socket.close()
         other.socket.close()
+
+    def test_go_tool_pprof_asks_for_itself(self):
+        go = shutil.which("go", path=os.environ.get("PATH", "") + ":/usr/local/go/bin")
+        if not go:
+            self.skipTest("go is not installed (golang-go): go tool pprof was not tried")
+        collector = Collector(self.server, new_session())
+        collector.reply()
+        collector.send()
+        with tempfile.TemporaryDirectory() as folder:
+            done = subprocess.run([go, "tool", "pprof", "-top", f"{self.server.url}/debug/pprof/profile?seconds=0&profile={collector.session}"], capture_output=True, text=True,
+                                  timeout=120, env={**os.environ, "HOME": folder, "PPROF_TMPDIR": folder, "GOTOOLCHAIN": "local"})
+        collector.socket.close()
+        self.assertEqual(done.returncode, 0, done.stderr)
+        flat = {row[5]: row[0] for row in (line.split() for line in done.stdout.splitlines()) if len(row) == 6}
+        self.assertEqual((flat.get("hot"), flat.get("cold")), ("70ms", "30ms"), done.stdout)
 
     def count(self, packed):
         """Samples of a pprof file, by our own reader."""
