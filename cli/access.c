@@ -125,6 +125,19 @@ int access_revoke(const struct args *args, const char *what,
     return st == STATUS_OK ? 0 : local_fail(st, &err);
 }
 
+int access_list(const struct args *args, const char *head, access_rows server, access_rows here)
+{
+    struct access a;
+    struct error err = {0};
+    enum status st = access_open(&a, args, &err);
+    if (st != STATUS_OK)
+        return local_fail(st, &err);
+    puts(head);
+    st = a.server[0] ? server(&a, &err) : here(&a, &err);
+    access_close(&a);
+    return st == STATUS_OK ? 0 : local_fail(st, &err);
+}
+
 void access_time(uint64_t unix_ms, char out[32])
 {
     time_t seconds = (time_t)(unix_ms / 1000);

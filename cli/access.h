@@ -24,6 +24,10 @@ enum status access_expiry(const struct args *args, double otherwise, double *sec
                           struct error *err);
 uint64_t access_expires_ms(double seconds);
 
+/* "list": the head, and the rows of the server that runs or of the store. */
+typedef enum status (*access_rows)(const struct access *a, struct error *err);
+int access_list(const struct args *args, const char *head, access_rows server, access_rows here);
+
 /* "revoke N [N...]": the words after the first. */
 int access_revoke(const struct args *args, const char *what,
                   enum status (*here)(struct library *l, uint64_t number, struct error *err));

@@ -130,23 +130,11 @@ static enum status list_here(const struct access *a, struct error *err)
     return st;
 }
 
-static int list(const struct args *args)
-{
-    struct access a;
-    struct error err = {0};
-    enum status st = access_open(&a, args, &err);
-    if (st != STATUS_OK)
-        return local_fail(st, &err);
-    puts("number  profile           expires           what      view");
-    st = a.server[0] ? list_server(&a, &err) : list_here(&a, &err);
-    access_close(&a);
-    return st == STATUS_OK ? 0 : local_fail(st, &err);
-}
-
 static int share(const struct args *args)
 {
     if (strcmp(args->words[0], "list") == 0)
-        return list(args);
+        return access_list(args, "number  profile           expires           what      view",
+                           list_server, list_here);
     if (strcmp(args->words[0], "revoke") == 0)
         return access_revoke(args, "shares", library_share_revoke);
     return add(args);

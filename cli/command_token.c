@@ -97,26 +97,13 @@ static enum status list_here(const struct access *a, struct error *err)
     return st;
 }
 
-static int list(const struct args *args)
-{
-    struct access a;
-    struct error err = {0};
-    enum status st = access_open(&a, args, &err);
-    if (st != STATUS_OK)
-        return local_fail(st, &err);
-    puts("number  scope  expires           name");
-    st = a.server[0] ? list_server(&a, &err) : list_here(&a, &err);
-    access_close(&a);
-    return st == STATUS_OK ? 0 : local_fail(st, &err);
-}
-
 static int token(const struct args *args)
 {
     struct error err;
     if (strcmp(args->words[0], "add") == 0)
         return add(args);
     if (strcmp(args->words[0], "list") == 0)
-        return list(args);
+        return access_list(args, "number  scope  expires           name", list_server, list_here);
     if (strcmp(args->words[0], "revoke") == 0)
         return access_revoke(args, "tokens", library_token_revoke);
     return local_fail(error_set(&err, STATUS_USAGE, "token add, list or revoke?"), &err);
