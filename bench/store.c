@@ -17,11 +17,12 @@
 #include <unistd.h>
 
 #include "backend/ingest/ingest.h"
+#include "bench/server_load/batches.h"
 #include "common/base/clock.h"
 #include "tests/unit/store/made_session.h"
 #include "tests/unit/store/store_folder.h"
 
-enum { BATCH_SAMPLES = 1000, THREADS = 8, STACKS = 20000, DEEPEST = 40, MAX_COLLECTORS = 64 };
+enum { BATCH_SAMPLES = 1000, THREADS = 8, MAX_COLLECTORS = 64 };
 
 struct session {
     uint8_t **message;
@@ -29,16 +30,6 @@ struct session {
     size_t batches;
     size_t bytes;
 };
-
-static uint64_t random_state = 88172645463325252ULL;
-
-static uint64_t next_random(void)
-{
-    random_state ^= random_state << 13;
-    random_state ^= random_state >> 7;
-    random_state ^= random_state << 17;
-    return random_state;
-}
 
 static void fail(const char *what, const char *why)
 {
@@ -48,100 +39,17 @@ static void fail(const char *what, const char *why)
 
 /* ---- the session that is sent ---- */
 
-struct sent_tables {
-    uint32_t depth[STACKS + 1];
-    uint32_t sent; /* rows of every table so far; they grow together, one of each */
-};
-
-/* The stacks a batch brings: many in the first batches, fewer later. */
-static uint32_t new_stacks(const struct sent_tables *t, size_t batch)
-{
-    uint32_t want = batch < 40 ? 400 : 20;
-    return t->sent + want <= STACKS ? want : STACKS - t->sent;
-}
-
-static void encode(struct buf *out, struct sent_tables *t, size_t batch)
-{
-    static struct wire_bytes strings[STACKS];
-    static struct wire_function functions[STACKS];
-    static struct wire_frame frames[STACKS];
-    static struct wire_stack stacks[STACKS];
-    static char names[STACKS][24];
-    static uint64_t time_ns[BATCH_SAMPLES];
-    static uint32_t thread[BATCH_SAMPLES];
-    static uint32_t stack[BATCH_SAMPLES];
-    static int64_t value[BATCH_SAMPLES];
-    static struct wire_thread threads[THREADS];
-    uint32_t fresh = new_stacks(t, batch);
-    for (uint32_t i = 0; i < fresh; i++) {
-        uint32_t row = t->sent + 1 + i;
-        int len = snprintf(names[i], sizeof(names[i]), "module.function_%u", row);
-        uint32_t parent = row > 1 ? (uint32_t)(next_random() % row) : 0;
-        if (t->depth[parent] >= DEEPEST)
-            parent = 0;
-        t->depth[row] = t->depth[parent] + 1;
-        strings[i] = (struct wire_bytes){names[i], (size_t)len};
-        functions[i] = (struct wire_function){.name = row, .file = 1, .line = row % 900};
-        frames[i] = (struct wire_frame){.function = row, .line = row % 900 + 3};
-        stacks[i] = (struct wire_stack){.parent = parent, .frame = row};
-    }
-    uint32_t known = t->sent + fresh;
-    for (size_t i = 0; i < BATCH_SAMPLES; i++) {
-        time_ns[i] = ((uint64_t)batch * BATCH_SAMPLES + i) / THREADS * 10000000;
-        thread[i] = (uint32_t)(i % THREADS);
-        /* A program is mostly in few places. */
-        uint64_t r = next_random();
-        stack[i] = (uint32_t)(r % 4 ? r / 8 % (known < 64 ? known : 64) : r / 8 % known) + 1;
-        value[i] = 10000000 + (int64_t)(r % 1000);
-    }
-    for (uint32_t i = 0; i < THREADS; i++)
-        threads[i] = (struct wire_thread){.index = i, .tid = i + 1, .name = {"worker", 6}};
-    struct wire_process process = {.pid = 1, .command = {"app.py", 6}};
-    struct wire_sample_set set = {
-        .name = {"cpu", 3}, .values_len = 1, .values = {{.name = {"wall", 4}, .unit = {"ns", 2}}}};
-    struct wire_samples samples = {.len = BATCH_SAMPLES,
-                                   .time_ns = time_ns,
-                                   .thread = thread,
-                                   .stack = stack,
-                                   .values_len = 1,
-                                   .values = {{.value = value}}};
-    bool is_first = batch == 0;
-    struct wire_batch b = {
-        .seq = batch + 1,
-        .begin_ns = time_ns[0],
-        .end_ns = time_ns[BATCH_SAMPLES - 1],
-        .first_string = t->sent + 1,
-        .first_function = t->sent + 1,
-        .first_frame = t->sent + 1,
-        .first_stack = t->sent + 1,
-        .first_process = is_first ? 0 : 1,
-        .first_thread = is_first ? 0 : THREADS,
-        .first_label_set = 1,
-        .strings = strings,
-        .functions = functions,
-        .frames = frames,
-        .stacks = stacks,
-        .strings_len = fresh,
-        .functions_len = fresh,
-        .frames_len = fresh,
-        .stacks_len = fresh,
-        .processes = &process,
-        .processes_len = is_first,
-        .threads = threads,
-        .threads_len = is_first ? THREADS : 0,
-        .sets = &set,
-        .sets_len = is_first,
-        .samples = &samples,
-        .samples_len = 1,
-    };
-    if (wire_encode_batch(out, &b) != STATUS_OK)
-        fail("encode", "failed");
-    t->sent = known;
-}
-
 static struct session make_session(size_t batches)
 {
-    static struct sent_tables tables;
+    static struct batches made = {.stacks = BATCHES_MAX_STACKS,
+                                  .fresh = BATCHES_MAX_FRESH, /* many at first, fewer later */
+                                  .early = 40,
+                                  .later = 20,
+                                  .has_values = true,
+                                  .threads = THREADS,
+                                  .rows = BATCH_SAMPLES,
+                                  .interval_ns = 10000000,
+                                  .random = 88172645463325252ULL};
     struct session s = {.batches = batches};
     s.message = calloc(batches, sizeof(*s.message));
     s.len = calloc(batches, sizeof(*s.len));
@@ -150,7 +58,8 @@ static struct session make_session(size_t batches)
     for (size_t i = 0; i < batches; i++) {
         struct buf out;
         buf_init(&out, 0);
-        encode(&out, &tables, i);
+        if (batches_next(&made, &out) != STATUS_OK)
+            fail("session", "a batch could not be encoded");
         s.message[i] = buf_take(&out, &s.len[i]);
         s.bytes += s.len[i];
     }

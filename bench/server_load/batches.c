@@ -4,7 +4,7 @@
 
 #include "common/wire/wire.h"
 
-enum { MAX_ROWS = 8192, MAX_THREADS = 64, NEW_STACKS = 250, HOT_STACKS = 64, DEEPEST = 40 };
+enum { MAX_ROWS = 8192, MAX_THREADS = 64, HOT_STACKS = 64, DEEPEST = 40 };
 
 /* xorshift64 (Marsaglia 2003) */
 static uint64_t next_random(struct batches *b)
@@ -15,16 +15,17 @@ static uint64_t next_random(struct batches *b)
     return b->random;
 }
 
-static char names[NEW_STACKS][32];
-static struct wire_bytes strings[NEW_STACKS];
-static struct wire_function functions[NEW_STACKS];
-static struct wire_frame frames[NEW_STACKS];
-static struct wire_stack stacks[NEW_STACKS];
+static char names[BATCHES_MAX_FRESH][32];
+static struct wire_bytes strings[BATCHES_MAX_FRESH];
+static struct wire_function functions[BATCHES_MAX_FRESH];
+static struct wire_frame frames[BATCHES_MAX_FRESH];
+static struct wire_stack stacks[BATCHES_MAX_FRESH];
 
 static uint32_t make_tables(struct batches *b)
 {
-    uint32_t left = BATCHES_STACKS - b->sent;
-    uint32_t fresh = left < NEW_STACKS ? left : NEW_STACKS;
+    uint32_t left = b->stacks - b->sent;
+    uint32_t want = b->seq < b->early ? b->fresh : b->later;
+    uint32_t fresh = left < want ? left : want;
     for (uint32_t i = 0; i < fresh; i++) {
         uint32_t row = b->sent + 1 + i;
         int len = snprintf(names[i], sizeof(names[i]), "module.function_%u", row);
@@ -43,6 +44,7 @@ static uint32_t make_tables(struct batches *b)
 static uint64_t time_ns[MAX_ROWS];
 static uint32_t thread_of[MAX_ROWS];
 static uint32_t stack_of[MAX_ROWS];
+static int64_t value_of[MAX_ROWS];
 
 static uint32_t make_rows(struct batches *b, uint32_t known)
 {
@@ -54,6 +56,7 @@ static uint32_t make_rows(struct batches *b, uint32_t known)
         time_ns[i] = (b->seq * rows + i) / threads * b->interval_ns;
         thread_of[i] = i % threads;
         stack_of[i] = (uint32_t)(r / 8 % choice) + 1;
+        value_of[i] = (int64_t)(b->interval_ns + r % 1000);
     }
     return rows;
 }
@@ -74,7 +77,8 @@ enum status batches_next(struct batches *b, struct buf *out)
                                    .thread = thread_of,
                                    .stack = stack_of,
                                    .values_len = 1,
-                                   .values = {{.constant = (int64_t)b->interval_ns}}};
+                                   .values = {{.constant = (int64_t)b->interval_ns,
+                                               .value = b->has_values ? value_of : NULL}}};
     bool is_first = b->seq == 0;
     struct wire_batch batch = {
         .seq = b->seq + 1,

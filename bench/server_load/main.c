@@ -365,7 +365,10 @@ static void make_load(struct load *l)
         if (!ident_random(c->id, IDENT_CHARS))
             fail("no random numbers");
         c->due_ns = l->begin_ns + (uint64_t)i * SPREAD_MS * 1000000 / (p->collectors + 1);
-        c->batches = (struct batches){.threads = THREADS,
+        c->batches = (struct batches){.stacks = 2000,
+                                      .fresh = 250,
+                                      .early = UINT32_MAX,
+                                      .threads = THREADS,
                                       .rows = l->plan.rows,
                                       .interval_ns = second_ns / (p->rate_hz ? p->rate_hz : 1000),
                                       .random = 88172645463325252ULL + i};
