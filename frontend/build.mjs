@@ -40,24 +40,25 @@ const TYPES = {
 };
 
 const { build } = createRequire(join(resolve(options.modules), "package.json"))("esbuild");
-const bundle = await build({
-  entryPoints: [join(here, "src/main.ts"), join(here, "src/styles/app.css")],
+const common = {
   entryNames: "[name]",
   outdir: "/",
   bundle: true,
   write: false,
   minify: !options.dev,
   sourcemap: options.dev ? "inline" : false,
-  format: "esm",
   target: ["es2022", "chrome111", "firefox113", "safari16.4"],
   charset: "utf8",
   legalComments: "none",
   logLevel: "warning",
-});
+};
+const bundle = await build({ ...common, entryPoints: [join(here, "src/main.ts"), join(here, "src/styles/app.css")], format: "esm" });
+const early = await build({ ...common, entryPoints: [join(here, "src/early.ts")], format: "iife" });
 
 const sources = new Map(); // name -> bytes
 for (const file of bundle.outputFiles)
   sources.set(file.path.endsWith(".css") ? "app.css" : "app.js", Buffer.from(file.contents));
+sources.set("early.js", Buffer.from(early.outputFiles[0].contents));
 
 const staticFolder = join(here, "../static");
 let page = readFileSync(join(staticFolder, "index.html"), "utf8");

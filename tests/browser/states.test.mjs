@@ -246,3 +246,20 @@ test("live: watching for long leaves the heap as it was", async (t) => {
   for (let look = 0; look === 0 || (look < 20 && !isFlat()); look++) then = await held();
   assert.ok(isFlat(), `${JSON.stringify(before)} -> ${JSON.stringify(then)}`);
 });
+
+test("opening: what the first picture is made of is asked for before the page's code is there, and once", async (t) => {
+  const context = await on.browser.newContext();
+  t.after(() => context.close());
+  const page = await context.newPage();
+  const asked = [];
+  page.on("request", (request) => asked.push(new URL(request.url()).pathname));
+  const times = (path) => asked.filter((one) => one === path).length;
+  const profile = "/api/v1/profiles/run24";
+  await page.route("**/assets/app-*.js", async (route) => {
+    await until(() => times(profile) === 1 && times(`${profile}/flame`) === 1, "both are asked for while the code is kept back");
+    await route.continue();
+  });
+  await page.goto(`${on.mock.url}/p/run24#view=flame`);
+  await page.locator(".legend button").first().waitFor();
+  assert.equal(times(profile), 1, "what was asked early is not asked again");
+});

@@ -1,4 +1,5 @@
 import type { Alert } from "./alerts";
+import { takeAnswer } from "./ahead";
 import { decodeFlame } from "./flame";
 import type {
   Activity,
@@ -65,7 +66,7 @@ export function apiPath(path: string): string {
 async function ask(path: string, init: RequestInit): Promise<Response> {
   let response: Response;
   try {
-    response = await fetch(apiPath(path), init);
+    response = await (takeAnswer(apiPath(path)) ?? fetch(apiPath(path), init));
   } catch (cause) {
     if (cause instanceof DOMException && cause.name === "AbortError") throw cause;
     throw new ApiError(0, "unreachable", "the server does not answer");
@@ -263,11 +264,22 @@ export interface Answerer {
   readonly file?: Blob;
 }
 
-export function serverSource(id: string): ProfileSource {
-  const path = (question: string, query: URLSearchParams) => {
-    const text = query.toString();
-    return profilePath(id, question) + (text ? `?${text}` : "");
+function questionPath(id: string, question: string, query: URLSearchParams): string {
+  const text = query.toString();
+  return profilePath(id, question) + (text ? `?${text}` : "");
+}
+
+/** Asks and does not wait: `begin` gets the path of each question, and nobody here gets an answer. */
+export function askingSource(id: string, begin: (path: string) => void): ProfileSource {
+  const ask = (question: string, query: URLSearchParams) => {
+    begin(questionPath(id, question, query));
+    return new Promise<never>(() => undefined);
   };
+  return sourceOf(id, { json: ask, bytes: ask, exportUrl: () => "" });
+}
+
+export function serverSource(id: string): ProfileSource {
+  const path = (question: string, query: URLSearchParams) => questionPath(id, question, query);
   return sourceOf(id, {
     json: (question, query, signal) => askJson(path(question, query), signal),
     async bytes(question, query, signal) {

@@ -41,6 +41,7 @@ export class FlamePainter {
   private font = "";
   private wide: WideBoxes[] = [];
   private readonly hatch = new Hatch();
+  private isOverlayBlank = true;
 
   constructor(private readonly canvas: HTMLCanvasElement) {
     const context = canvas.getContext("2d", { alpha: false });
@@ -170,8 +171,11 @@ export class FlamePainter {
     height: number,
     ratio: number,
   ): void {
+    const isBlank = marks.selected < 0 && !marks.hover && !marks.cursor;
+    if (isBlank && this.isOverlayBlank) return; // a canvas that is touched is sent to the screen whole
     const context = overlay.getContext("2d");
     if (!context) return;
+    this.isOverlayBlank = isBlank;
     overlay.width = Math.max(1, Math.round(width * ratio));
     overlay.height = Math.max(1, Math.round(height * ratio));
     context.scale(ratio, ratio);

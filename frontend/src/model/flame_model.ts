@@ -2,7 +2,7 @@ import type { Flame } from "../api/types";
 import { formatAmount, formatPercent, formatPlace, isTimeUnit } from "./format";
 import {
   heatSlot,
-  packageOf,
+  packagesOf,
   shadeOf,
   KINDS,
   SLOT_KINDS,
@@ -19,7 +19,7 @@ const SHADES = 4;
 export class FlameModel {
   readonly whole: number;
   private readonly positions = new Map<number, number>();
-  private readonly packages: string[] = [];
+  private readonly packages: string[];
   private sums: FunctionSums | null = null;
 
   /** `isPreview`: boxes that nobody can see are not there yet, so sums of functions are not known. */
@@ -30,10 +30,7 @@ export class FlameModel {
     this.whole = widthOf(flame, ROOT) || 1;
     const { id } = flame.head.functions;
     for (let i = 0; i < id.length; i++) this.positions.set(id[i] as number, i);
-    for (let i = 0; i < id.length; i++)
-      this.packages.push(
-        packageOf({ name: this.name(i), file: this.file(i), module: this.module(i), kind: this.kind(i) }),
-      );
+    this.packages = packagesOf(flame.head);
   }
 
   get isEmpty(): boolean {

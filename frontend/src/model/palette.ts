@@ -4,6 +4,8 @@
  * that a package does not change colour while a live profile grows.
  */
 
+import type { FlameHead } from "../api/types";
+
 export type ColourMode = "package" | "kind" | "self";
 
 export const KINDS = [
@@ -32,7 +34,6 @@ export const HEAT_STEPS = 8;
 export const SLOTS = SLOT_HEAT + HEAT_STEPS;
 
 export interface FunctionInfo {
-  name: string;
   file: string;
   module: string;
   kind: number;
@@ -51,6 +52,18 @@ export function packageOf(fn: FunctionInfo): string {
   const inside = site >= 0 ? parts.slice(site + 1) : libraryPart(parts);
   const first = inside[0] ?? fn.file;
   return first.replace(/\.(py|pyx|so|c)$/, "");
+}
+
+/** The package of each function of a picture: by file and module, of which there are few. */
+export function packagesOf({ functions, files, modules }: FlameHead): string[] {
+  const known = new Map<number, string>();
+  return functions.id.map((_, fn) => {
+    const at = { file: functions.file[fn] ?? 0, module: functions.module[fn] ?? 0, kind: functions.kind[fn] ?? 0 };
+    const key = (at.module * files.length + at.file) * 256 + at.kind;
+    let name = known.get(key);
+    if (name === undefined) known.set(key, (name = packageOf({ file: files[at.file] ?? "", module: modules[at.module] ?? "", kind: at.kind })));
+    return name;
+  });
 }
 
 function libraryPart(parts: string[]): string[] {

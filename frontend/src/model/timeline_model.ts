@@ -1,6 +1,6 @@
 import type { Flame, FlameRow, TimeLane, TimeWindow } from "../api/types";
 import { formatPlace } from "./format";
-import { KINDS, packageOf, shadeOf, SLOT_HEAT, SLOT_KINDS, SLOT_ROOT, type ColourMode, type PackageColours } from "./palette";
+import { KINDS, packagesOf, shadeOf, SLOT_HEAT, SLOT_KINDS, SLOT_ROOT, type ColourMode, type PackageColours } from "./palette";
 
 const NS = 1e9;
 const SHADES = 4;
@@ -106,10 +106,7 @@ export class TimelineModel {
   }
 
   private packages(): string[] {
-    const { functions, files, modules } = this.flame.head;
-    this.packageNames ??= functions.id.map((_, fn) =>
-      packageOf({ name: this.name(fn), file: files[functions.file[fn] ?? 0] ?? "", module: modules[functions.module[fn] ?? 0] ?? "", kind: functions.kind[fn] ?? 0 }),
-    );
+    this.packageNames ??= packagesOf(this.flame.head);
     return this.packageNames;
   }
 

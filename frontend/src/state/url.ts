@@ -233,3 +233,14 @@ export function isStep(patch: Partial<ViewState>): boolean {
 export function sameIds(a: readonly number[], b: readonly number[]): boolean {
   return a.length === b.length && a.every((id, i) => id === b[i]);
 }
+
+/** The profile that a path of this server opens; null when it is something else. */
+export function profileIn(path: string): string | null {
+  const id = /^\/p\/([^/]+)\/?$/.exec(path)?.[1];
+  if (!id) return null;
+  try {
+    return decodeURIComponent(id);
+  } catch {
+    return id; // no encoding: no profile either, and the server says so
+  }
+}

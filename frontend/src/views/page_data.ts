@@ -2,19 +2,16 @@ import type { ProfileSource } from "../api/client";
 import { ApiError } from "../api/client";
 import type { Filter, Flame, PictureOptions, ProfileState, SeriesData } from "../api/types";
 import { endBeforeExit } from "../model/series";
-import { hasHeap, isHeapKey, measureOf } from "../model/memory";
+import { hasHeap, measureOf } from "../model/memory";
 import { FlameModel } from "../model/flame_model";
 import { detailWindow, TimelineModel } from "../model/timeline_model";
 import type { ViewState } from "../state/url";
+import { askAllSeries, earlyKey, filterOf, isInTime, pictureOf, PREVIEW_FRACTION, TIME_PIXELS, untilMoment, type EarlyFlame } from "./first_picture";
 import type { Shared } from "./view";
 
 const ALERTS_EVERY_MS = 3000;
 const STRIP_POINTS = 1500;
-const MEMORY_POINTS = 3000;
-const TIME_PIXELS = 2400;
 const PLACES = 200;
-/** Narrower boxes are less than a third of a pixel on a wide screen. */
-const PREVIEW_FRACTION = 1 / 6000;
 const MOST_BUCKETS = 300;
 const SAMPLES_PER_BUCKET = 5;
 /** A live picture need not hold what nobody can see. */
@@ -27,54 +24,6 @@ interface Question {
   ask(signal: AbortSignal): Promise<void>;
 }
 
-export function filterOf(state: ViewState): Filter {
-  const isAsOf = state.at !== null && isHeapKey(state.value);
-  return {
-    value: state.value,
-    ...(isAsOf ? untilMoment(state) : { from: state.from, to: state.to }),
-    threads: state.threads,
-    processes: state.processes,
-    states: state.states,
-    domains: state.domains,
-    focus: state.focus,
-    hide: state.hide,
-    hideModules: state.hideModules,
-    hidePackages: state.hidePackages,
-  };
-}
-
-function pictureOf(state: ViewState): PictureOptions {
-  return { group: state.group, collapse: state.collapse };
-}
-
-/** Asked about a moment, the window ends with it: `to` is exclusive, and an address has microseconds. */
-export function untilMoment({ from, to, at }: ViewState): { from: number | null; to: number | null } {
-  if (at === null) return { from, to };
-  return { from: from !== null && from < at ? from : null, to: at + 1e-6 };
-}
-
-/** The first picture is asked for before the page knows what profile it has. */
-export interface EarlyFlame {
-  key: string;
-  flame: Promise<Flame>;
-}
-
-export function isInTime(state: ViewState): boolean {
-  return state.view === "flame" && state.order === "time";
-}
-
-function earlyKey(state: ViewState): string {
-  return JSON.stringify([filterOf(state), isInTime(state) || state.invert, state.group, state.collapse, isInTime(state)]);
-}
-
-export function askEarly(source: ProfileSource, state: ViewState): EarlyFlame {
-  const flame = isInTime(state)
-    ? source.timeline(filterOf(state), { ...pictureOf(state), pixels: TIME_PIXELS, window: { from: state.from, to: state.to } })
-    : source.flame(filterOf(state), { ...pictureOf(state), invert: state.invert, min: PREVIEW_FRACTION });
-  flame.catch(() => undefined); // told where it is awaited, if it is
-  return { key: earlyKey(state), flame };
-}
-
 /**
  * Asks the server for what is shown and nothing else. A question is asked again when the profile
  * has grown or the filter has changed; an answer that comes too late is dropped.
@@ -85,6 +34,9 @@ export class PageData {
   private readonly problems = new Map<string, string>();
 
   private noteRevision = 0;
+  /** What stands beside the first picture is not asked for, nor drawn, before it. */
+  private tellFirst: () => void = () => undefined;
+  private readonly first = new Promise<void>((done) => (this.tellFirst = done));
 
   constructor(
     private readonly source: ProfileSource,
@@ -137,6 +89,7 @@ export class PageData {
       }
       if (this.running.get(question.name)?.abort === abort) this.running.delete(question.name);
       this.onAnswer(question.name);
+      if (question.name === (isInTime(this.shared.state) ? "timeline" : "flame")) void nextFrame().then(this.tellFirst);
     };
     const done = run();
     this.running.set(question.name, { key: question.key, abort, done });
@@ -158,6 +111,12 @@ export class PageData {
           const keep = await ask(signal);
           if (!signal.aborted) keep();
         },
+      });
+
+    const putBeside: Put = (name, key, ask) =>
+      put(name, key, async (signal) => {
+        if (state.view !== "memory") await this.first;
+        return ask(signal);
       });
 
     const isLarge = (shared.flame?.flame.head.nodes ?? 0) > LIVE_MIN_FROM_NODES;
@@ -187,6 +146,7 @@ export class PageData {
         shared.flame = new FlameModel(first, true);
         this.onAnswer("flame");
         await nextFrame();
+        this.tellFirst();
         const whole = new FlameModel(await ask(min));
         return () => (shared.flame = whole);
       });
@@ -214,29 +174,29 @@ export class PageData {
         });
     }
     const whole = { from: null, to: null };
-    put("series", String(rev), async (signal) => {
+    putBeside("series", String(rev), async (signal) => {
       const series = await source.series(["rss", "heap", "cpu"], "tree", whole, STRIP_POINTS, signal);
       const some = series.length ? series : await source.series([], "any", whole, STRIP_POINTS, signal);
       return () => (shared.series = withoutExit(some, profile.state));
     });
     // A server from before there were notes, or a link that shows none.
-    put("notes", String(this.noteRevision), async (signal) => {
+    putBeside("notes", String(this.noteRevision), async (signal) => {
       const notes = await source.notes(signal).catch((cause: unknown) => (cause instanceof ApiError ? [] : Promise.reject(cause)));
       return () => (shared.notes = notes);
     });
     // A live one may raise some at any time, and tells no revision of them.
     const alertsOf = profile.state === "live" ? String(Math.floor(Date.now() / ALERTS_EVERY_MS)) : "ended";
-    put("alerts", alertsOf, async (signal) => {
+    putBeside("alerts", alertsOf, async (signal) => {
       const alerts = await source.alerts(signal).catch((cause: unknown) => (cause instanceof ApiError ? [] : Promise.reject(cause)));
       return () => (shared.alerts = alerts);
     });
-    put("spans", String(rev), async (signal) => {
+    putBeside("spans", String(rev), async (signal) => {
       const spans = await source.spans(signal);
       return () => (shared.spans = spans);
     });
     if (state.view === "memory")
       put("allSeries", String(rev), async (signal) => {
-        const series = await source.series([], "any", whole, MEMORY_POINTS, signal);
+        const series = await askAllSeries(source, signal);
         return () => (shared.allSeries = withoutExit(series, profile.state));
       });
     if (state.view === "memory" && hasHeap(profile)) {

@@ -1,6 +1,6 @@
 import { serverSource } from "../api/client";
 import type { Filter, Flame, ProfileRow, SeriesData } from "../api/types";
-import { PACKAGE_SLOTS, packageOf } from "../model/palette";
+import { PACKAGE_SLOTS, packagesOf } from "../model/palette";
 import { el } from "../widgets/dom";
 
 const WIDTH = 148;
@@ -61,11 +61,11 @@ function hue(slot: number | "other"): string {
 }
 
 function drawFlame(context: CanvasRenderingContext2D, flame: Flame): void {
-  const { functions, files, modules } = flame.head;
   const whole = flame.rows[0]?.x1[0] ?? 1;
+  const packages = packagesOf(flame.head);
   const slots = new Map<string, number>();
   const colour = (fn: number) => {
-      const name = packageOf({ name: functions.name[fn] ?? "", file: files[functions.file[fn] ?? 0] ?? "", module: modules[functions.module[fn] ?? 0] ?? "", kind: functions.kind[fn] ?? 0 });
+    const name = packages[fn] ?? "";
     if (!slots.has(name) && slots.size < PACKAGE_SLOTS) slots.set(name, slots.size);
     return hue(slots.get(name) ?? "other");
   };

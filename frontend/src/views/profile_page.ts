@@ -20,7 +20,8 @@ import { HeaderView, type HeaderActions } from "./header_view";
 import { showHelp } from "./help";
 import { LinesView } from "./lines_view";
 import { MemoryView } from "./memory_view";
-import { askEarly, isInTime, PageData, QUESTION_OF, type EarlyFlame } from "./page_data";
+import { askEarly, isInTime, type EarlyFlame } from "./first_picture";
+import { PageData, QUESTION_OF } from "./page_data";
 import { canPin, openNoteDialog } from "./note_dialog";
 import { momentTime } from "./series_plot";
 import { openShareDialog } from "./share_dialog";
@@ -52,6 +53,8 @@ const MAKERS: Record<MadeView, new (actions: Actions) => View> = {
 const DIMMED = 0.84;
 const SETTLED_SAMPLES = 300;
 const SLOW_MS = 300;
+/** Opening is said only when it takes time: drawing that costs some, too. */
+const OPENING_MS = 150;
 
 /** What the server writes, and the shapes it needs for it. */
 const EXPORTS: [format: string, label: string, shapes: string[]][] = [
@@ -518,15 +521,17 @@ export function openSaved(): Promise<void> {
 
 /** What stands in the way is said on a whole page. */
 async function open(find: () => ProfileSource | Promise<ProfileSource>): Promise<void> {
-  fill(document.body, el("main", {}, stateCard("loading", "Opening the profile")));
+  const slow = setTimeout(() => fill(document.body, el("main", {}, stateCard("loading", "Opening the profile"))), OPENING_MS);
   try {
     const source = await find();
     const early = askEarly(source, parseState(location.hash));
     const profile = await source.profile();
+    clearTimeout(slow);
     // Benchmarks have no functions to draw; what they tell is how they changed.
     if (profile.shapes.join() === "benchmarks" && !isSavedPage()) location.replace("/benchmarks");
     else new ProfilePage(source, profile, early);
   } catch (cause) {
+    clearTimeout(slow);
     const isMissing = cause instanceof ApiError && cause.status === 404;
     const words = cause instanceof Error ? cause.message : "";
     const again = el("button", { class: "button main", type: "button" }, "Try again");

@@ -206,7 +206,7 @@ export class TableView implements View {
       shared.state.colour === "kind"
         ? SLOT_KINDS + Math.min(c.kind[row] ?? 0, KINDS.length - 1)
         : shared.colours.slotOf(
-            packageOf({ name: c.name[row] ?? "", file: c.file[row] ?? "", module: c.module[row] ?? "", kind: c.kind[row] ?? 0 }),
+            packageOf({ file: c.file[row] ?? "", module: c.module[row] ?? "", kind: c.kind[row] ?? 0 }),
           );
     return cssOf(pixel(shared.tokens.slots[slot * SHADES] ?? [0, 0, 0]));
   }

@@ -63,7 +63,7 @@ test("format: signs that turn or hide text are spelled out", () => {
 });
 
 test("palette: a package is what a person would call it", () => {
-  const of = (file: string, module = "", kind = 0) => packageOf({ name: "f", file, module, kind });
+  const of = (file: string, module = "", kind = 0) => packageOf({ file, module, kind });
   assert.equal(of("/x/lib/python3.12/json/decoder.py"), "json");
   assert.equal(of("/x/lib/python3.12/threading.py"), "threading");
   assert.equal(of("/x/lib/python3.12/site-packages/jinja2/environment.py"), "jinja2");
