@@ -54,6 +54,15 @@ def run(python, program, *args, mode="exact", options=(), timeout=120, **env):
     return result
 
 
+def run_sampled(python, program, every, **env):
+    """Sampled mode never waits: what a collector without a core could not take is counted as lost, and then the run says nothing about the rest."""
+    for _ in range(5):
+        result = run(python, program, mode="sampled", options=("--every", str(every)), **env)
+        if result["lost"] == 0:
+            return result
+    raise AssertionError(f"five runs lost events, the last {result['lost']}")
+
+
 def child_of(probe):
     """The program that a probe runs."""
     children = pathlib.Path(f"/proc/{probe.pid}/task/{probe.pid}/children")
@@ -365,8 +374,7 @@ class Sampled(unittest.TestCase):
             with self.subTest(label):
                 error = collections.Counter()
                 for _ in range(3):
-                    result = run(python, "churn.py", mode="sampled", options=("--every", str(self.EVERY)))
-                    self.assertEqual(result["lost"], 0)
+                    result = run_sampled(python, "churn.py", self.EVERY)
                     for name, (size, count) in self.TRUTH.items():
                         rows = [r for r in result["sums"] if r["function"] == name and r["file"].endswith("churn.py")]
                         error[name] += sum(r["allocated"] for r in rows) - size
@@ -381,7 +389,7 @@ class Sampled(unittest.TestCase):
         python = next((path for label, path in PYTHONS.items() if label.startswith("3.13")), ONE)
         for name in ("pymalloc", "malloc", "debug") + (("mimalloc",) if python != ONE else ()):
             with self.subTest(name):
-                result = run(python, "known.py", mode="sampled", options=("--every", "10000"), PYTHONMALLOC=name)
+                result = run_sampled(python, "known.py", 10000, PYTHONMALLOC=name)
                 for line, (_, size, count) in expected_lines("known.py").items():
                     if size / count < 4096 or "mmap:" in (PROGRAMS / "known.py").read_text().splitlines()[line - 1]:
                         continue
@@ -391,7 +399,7 @@ class Sampled(unittest.TestCase):
                                     f"line {line}: {made} of {size}")
 
     def test_what_is_sampled_is_also_seen_to_go(self):
-        result = run(ONE, "churn.py", mode="sampled", options=("--every", "4096"))
+        result = run_sampled(ONE, "churn.py", 4096)
         for row in result["sums"]:
             if row["function"] in self.TRUTH and row["file"].endswith("churn.py"):
                 self.assertEqual((row["allocated"], row["allocations"]), (row["freed"], row["frees"]))

@@ -115,13 +115,11 @@ class EveryPython(unittest.TestCase):
 
     def test_without_native_frames_the_python_ones_are_the_same(self):
         def check(python, _):
-            shapes = []
-            for native in (True, False):
-                args = ("--native", "--stop-share", 1) if native else ()
-                lines, _, _ = test_sampler.probe(*args, "--rate", 100, "--", python, PROGRAMS / "callback.py", 1)
-                shapes.append({tuple(f for f in short_names(line) if is_python(f))[:8] for line in lines
-                               if "think" in short_names(line)})
-            self.assertTrue(shapes[0] & shapes[1], shapes)
+            def shapes(lines):
+                return {tuple(f for f in short_names(line) if is_python(f))[:8] for line in lines if "think" in short_names(line)}
+            native = shapes(watch(python, PROGRAMS / "callback.py")[0])
+            without = shapes(test_sampler.probe("--rate", 100, "--", python, PROGRAMS / "callback.py", SECONDS)[0])
+            self.assertTrue(native & without, f"{native} {without}")
 
         self.each(check)
 
