@@ -1,24 +1,16 @@
-"""The same arithmetic under two hundred frames."""
-import sys
-import time
+"""Arithmetic under two hundred frames."""
+from pace import forever
 
 
 def leaf():
-    total = 0
-    for i in range(10000):
-        total += i
-    return total
+    return sum([i * i for i in range(5000)])
 
 
-def down(depth, end):
+def down(depth):
     if depth:
-        return down(depth - 1, end)
-    rounds = 0
-    while time.perf_counter() < end:
-        leaf()
-        rounds += 1
-    return rounds
+        down(depth - 1)
+    else:
+        forever(leaf)
 
 
-rounds = down(200, time.perf_counter() + float(sys.argv[1]))
-print("rounds", rounds / time.process_time())
+down(200)

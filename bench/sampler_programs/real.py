@@ -3,9 +3,9 @@ import ast
 import difflib
 import json
 import re
-import sys
 import textwrap
-import time
+
+from pace import forever
 
 TEXT = open(json.__file__).read()
 WORDS = re.findall(r"\w+", TEXT)
@@ -32,13 +32,12 @@ def wrapped():
     return textwrap.fill(TEXT[:3000], 60)
 
 
-rounds = 0
-end = time.perf_counter() + float(sys.argv[1])
-while time.perf_counter() < end:
+def one_round():
     documents()
     expressions()
     trees()
     differences()
     wrapped()
-    rounds += 1
-print("rounds", rounds / time.process_time())
+
+
+forever(one_round)

@@ -1,6 +1,5 @@
-"""Four frames and arithmetic. Prints how many rounds it made in a second of its own CPU time."""
-import sys
-import time
+"""Four frames and arithmetic."""
+from pace import forever
 
 
 def leaf():
@@ -14,14 +13,4 @@ def middle():
     return leaf()
 
 
-def main(seconds):
-    rounds = 0
-    end = time.perf_counter() + seconds
-    while time.perf_counter() < end:
-        middle()
-        rounds += 1
-    return rounds
-
-
-rounds = main(float(sys.argv[1]))
-print("rounds", rounds / time.process_time())
+forever(middle)

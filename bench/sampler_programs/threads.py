@@ -1,28 +1,22 @@
 """Eight threads, half of which work and half of which wait."""
 import json
-import sys
 import threading
 import time
 
-rounds = [0] * 8
+from pace import forever
+
+DATA = {"a": list(range(50)), "b": "x" * 100}
 
 
-def work(index, end):
-    data = {"a": list(range(50)), "b": "x" * 100}
-    while time.perf_counter() < end:
-        json.loads(json.dumps(data))
-        rounds[index] += 1
+def work():
+    json.loads(json.dumps(DATA))
 
 
-def wait(index, end):
-    while time.perf_counter() < end:
+def wait():
+    while True:
         time.sleep(0.05)
 
 
-end = time.perf_counter() + float(sys.argv[1])
-threads = [threading.Thread(target=work if i % 2 else wait, args=(i, end)) for i in range(8)]
-for thread in threads:
-    thread.start()
-for thread in threads:
-    thread.join()
-print("rounds", sum(rounds) / time.process_time())
+for i in range(4):
+    threading.Thread(target=forever, args=(work, i, time.thread_time_ns)).start()
+    threading.Thread(target=wait).start()
