@@ -13,6 +13,7 @@ enum {
     HEAP_GAP = 4096,  /* up to 3.10 frames lie about on the heap */
     UNUSED_MAX = 16,  /* walks after which a region is dropped */
     TIDY_EVERY = 4,
+    TRIM_EVERY = 256,
     SINGLE_MAX = 512,
     REGION_MAX = 1 << 20,
     CFRAME_SPAN = 2048,
@@ -127,6 +128,16 @@ static bool has_sandwich(const struct reading *r)
     return !has_cframe(r->layout) && (r->is_careful || !has_chunks(r->layout));
 }
 
+/* Those with a second copy come first: what is read once then lies between the copies. */
+static void put_first_copies(struct reading *r, bool is_twice)
+{
+    for (size_t i = 0; i < r->regions_len; i++) {
+        struct reading_region *g = &r->regions[i];
+        if ((g->check_begin < g->end) == is_twice)
+            g->first = (uint32_t)put_iov(r, g->begin, g->end - g->begin);
+    }
+}
+
 bool reading_compile(struct reading *r)
 {
     const struct python_layout *layout = r->layout;
@@ -140,10 +151,8 @@ bool reading_compile(struct reading *r)
         r->tstate_at = put_iov(r, r->tstate + begin, end - begin);
     if (has_sandwich(r))
         r->top_before_at = put_iov(r, r->tstate + layout->tstate_frame, sizeof(uint64_t));
-    for (size_t i = 0; i < r->regions_len; i++) {
-        struct reading_region *g = &r->regions[i];
-        g->first = (uint32_t)put_iov(r, g->begin, g->end - g->begin);
-    }
+    put_first_copies(r, true);
+    put_first_copies(r, false);
     if (!has_cframe(layout))
         r->tstate_at = put_iov(r, r->tstate + begin, end - begin);
     else
@@ -289,6 +298,13 @@ static void place_checks(struct reading *r, const struct python_frame *frames, s
         struct reading_region *g = &r->regions[i];
         g->check_begin = g->end - g->begin <= SINGLE_MAX ? g->begin : g->end;
     }
+    /* A shim on the C stack stands still, in all its life, while the frame above it is there. */
+    for (size_t i = 0; i < len; i++) {
+        struct reading_region *g =
+            frames[i].entry ? find_region(r, frames[i].entry, r->layout->frame_size) : NULL;
+        if (g)
+            g->check_begin = g->end;
+    }
     for (size_t i = 0; i < len && i < READING_CHECK_DEPTH + CHECK_MARGIN; i++) {
         struct reading_region *g = find_region(r, frames[i].address, r->layout->frame_size);
         if (g && frames[i].address < g->check_begin)
@@ -308,6 +324,21 @@ static void learn(struct reading *r, const struct python_frame *frames, size_t l
     reading_compile(r);
 }
 
+/* Shortens regions to where the stack reached lately: what lies beyond would be read in vain. */
+static bool trim(struct reading *r)
+{
+    bool is_changed = false;
+    for (size_t i = 0; i < r->regions_len; i++) {
+        struct reading_region *g = &r->regions[i];
+        if (g->used_end > g->begin && g->used_end < g->end) {
+            g->end = g->used_end;
+            is_changed = true;
+        }
+        g->used_end = 0;
+    }
+    return is_changed;
+}
+
 /* Drops regions that no walk came by for a while, and what is read in vain beyond the stack. */
 static void tidy(struct reading *r, const struct python_frame *frames, size_t len)
 {
@@ -323,11 +354,8 @@ static void tidy(struct reading *r, const struct python_frame *frames, size_t le
     r->regions_len = kept;
     r->last_hit = 0;
 
-    struct reading_region *g = find_region(r, frames[0].address, r->layout->frame_size);
-    if (g && has_chunks(r->layout) && g->end - frames[0].address > 8 * (uint64_t)SLACK) {
-        g->end = frames[0].address + r->layout->frame_size + SLACK;
-        is_changed = true;
-    }
+    if (has_chunks(r->layout) && r->walks % TRIM_EVERY == 0)
+        is_changed = trim(r) || is_changed;
     if (is_changed) {
         place_checks(r, frames, len);
         reading_compile(r);
@@ -372,13 +400,15 @@ static enum reading_result compare_copies(struct reading *r, const struct python
     const size_t size = layout->frame_size;
     bool is_covered = true;
     for (size_t i = 0; i < len && i < READING_CHECK_DEPTH; i++) {
-        const struct reading_region *g = find_region(r, frames[i].address, size);
+        struct reading_region *g = find_region(r, frames[i].address, size);
         uint64_t at = frames[i].address;
         if (!g)
             return READING_MISSED;
         if (layout->frame_state != PYTHON_NO_FIELD && !runs(r, g, at))
             return READING_TORN;
         if (i == 0) {
+            if (!g->is_single && at + size + SLACK > g->used_end)
+                g->used_end = at + size + SLACK;
             /* It runs: its position and variables may move, but not whose frame it is. */
             if (!is_same(r, g, at + layout->frame_previous, 8, &is_covered) ||
                 !is_same(r, g, at + layout->frame_code, 8, &is_covered))
@@ -397,7 +427,8 @@ static enum reading_result compare_copies(struct reading *r, const struct python
     for (size_t i = 0; i < r->regions_len; i++) {
         const struct reading_region *g = &r->regions[i];
         bool is_leaf = len > 0 && g->begin == frames[0].address;
-        if (g->is_single && g->is_used && !is_leaf && g->end - g->begin >= size &&
+        bool is_twice = g->check_begin < g->end;
+        if (g->is_single && g->is_used && is_twice && !is_leaf && g->end - g->begin >= size &&
             !is_same(r, g, g->begin, size, &is_covered))
             return READING_TORN;
     }

@@ -40,6 +40,7 @@ enum reading_result {
 
 struct reading_region {
     uint64_t begin, end;
+    uint64_t used_end;      /* how far innermost frames, and slack, went since it was trimmed */
     uint64_t check_begin;   /* the second copy begins here; `end` = there is none */
     uint32_t first, second; /* where the copies are in the slice */
     bool is_single;         /* one frame by itself: a generator's, or a shim on the C stack */
