@@ -176,8 +176,9 @@ static enum status add_column(struct line_index *x, const struct profile *p,
                   (double)sums.self[s]);
     }
     /* Whole units are added up, so that a sum is rounded once. */
-    for (size_t i = 0; i < x->out->len && per_second > 0; i++)
-        x->out->rows[i].time_s /= per_second;
+    struct stats_line *rows = per_second > 0 ? x->out->rows : NULL;
+    for (size_t i = 0; rows && i < x->out->len; i++)
+        rows[i].time_s /= per_second;
     stack_sums_deinit(&sums);
     return st;
 }
