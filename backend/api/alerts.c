@@ -16,8 +16,10 @@ static const double usual_window_s[] = {[RULE_RSS] = 0, [RULE_GROWTH] = 300, [RU
 /* ---- rules ---- */
 
 /* The path of an address and the secret are told to nobody. */
-static void put_rule(struct json_out *j, const struct library_rule *rule)
+static void put_rule(struct json_out *j, const void *item, void *ctx)
 {
+    const struct library_rule *rule = item;
+    (void)ctx;
     char url[200];
     webhook_mask_url(rule->url, url);
     json_put_u64(j, "number", rule->number);
@@ -74,14 +76,7 @@ void api_rule_list(struct http_request *r, void *ctx)
     struct buf body;
     struct json_out j;
     api_answer_begin(&body, &j);
-    json_out_key(&j, "rules");
-    json_out_array(&j);
-    for (size_t i = 0; i < len; i++) {
-        json_out_object(&j);
-        put_rule(&j, &rules[i]);
-        json_out_end(&j);
-    }
-    json_out_end(&j);
+    api_put_items(&j, "rules", &(struct api_items){rules, len, sizeof(*rules), put_rule, NULL});
     put_health(&j, alerts);
     library_rules_free(rules, len);
     api_answer(r, 200, &body, &j);
@@ -134,7 +129,7 @@ void api_rule_add(struct http_request *r, void *ctx)
         struct buf body;
         struct json_out j;
         api_answer_begin(&body, &j);
-        put_rule(&j, &rule);
+        put_rule(&j, &rule, NULL);
         api_answer(r, 201, &body, &j);
     } else {
         http_fail(r, &err);
@@ -175,9 +170,10 @@ void api_rule_test(struct http_request *r, void *ctx)
 
 /* ---- alerts ---- */
 
-static void put_alert(struct json_out *j, const struct library_alert *alert)
+static void put_alert(struct json_out *j, const void *item, void *ctx)
 {
-    json_out_object(j);
+    const struct library_alert *alert = item;
+    (void)ctx;
     json_put_u64(j, "number", alert->number);
     json_put_u64(j, "rule", alert->rule);
     json_put_text(j, "rule_name", alert->rule_name);
@@ -194,7 +190,6 @@ static void put_alert(struct json_out *j, const struct library_alert *alert)
     json_put_text(j, "delivery", library_delivery_name(alert->delivery));
     json_put_u64(j, "tries", alert->tries);
     json_put_text(j, "answer", alert->answer);
-    json_out_end(j);
 }
 
 static void answer_alerts(struct http_request *r, struct api_server *s, const char *profile)
@@ -213,11 +208,7 @@ static void answer_alerts(struct http_request *r, struct api_server *s, const ch
     struct buf body;
     struct json_out j;
     api_answer_begin(&body, &j);
-    json_out_key(&j, "alerts");
-    json_out_array(&j);
-    for (size_t i = 0; i < len; i++)
-        put_alert(&j, &alerts[i]);
-    json_out_end(&j);
+    api_put_items(&j, "alerts", &(struct api_items){alerts, len, sizeof(*alerts), put_alert, NULL});
     library_alerts_free(alerts, len);
     api_answer(r, 200, &body, &j);
 }

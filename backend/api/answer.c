@@ -60,6 +60,18 @@ void api_put_raw(struct json_out *j, const char *key, const char *text)
     j->after_key = false;
 }
 
+void api_put_items(struct json_out *j, const char *key, const struct api_items *items)
+{
+    json_out_key(j, key);
+    json_out_array(j);
+    for (size_t i = 0; i < items->len; i++) {
+        json_out_object(j);
+        items->put(j, (const char *)items->items + i * items->item_size, items->ctx);
+        json_out_end(j);
+    }
+    json_out_end(j);
+}
+
 void api_answer_begin(struct buf *body, struct json_out *j)
 {
     buf_init(body, 0);

@@ -99,6 +99,15 @@ bool api_check_id(struct http_request *r, const char *id);
 bool api_read_number(struct http_request *r, size_t part, uint64_t *number);
 /* `text` is JSON of our own making. */
 void api_put_raw(struct json_out *j, const char *key, const char *text);
+/* An array of objects; `put` writes the members of one item. */
+typedef void (*api_put_item)(struct json_out *j, const void *item, void *ctx);
+struct api_items {
+    const void *items;
+    size_t len, item_size;
+    api_put_item put;
+    void *ctx;
+};
+void api_put_items(struct json_out *j, const char *key, const struct api_items *items);
 /* An object is begun; the answer ends it, and frees the body. */
 void api_answer_begin(struct buf *body, struct json_out *j);
 void api_answer(struct http_request *r, int code, struct buf *body, struct json_out *j);

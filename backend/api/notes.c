@@ -9,8 +9,10 @@
 
 #include "backend/api/inside.h"
 
-static void put_note(struct json_out *j, const struct library_note *note)
+static void put_note(struct json_out *j, const void *item, void *ctx)
 {
+    const struct library_note *note = item;
+    (void)ctx;
     json_put_u64(j, "number", note->number);
     json_put_text(j, "text", note->text);
     json_out_key(j, "function");
@@ -53,14 +55,7 @@ void api_note_list(struct http_request *r, void *ctx)
     struct buf body;
     struct json_out j;
     api_answer_begin(&body, &j);
-    json_out_key(&j, "notes");
-    json_out_array(&j);
-    for (size_t i = 0; i < len; i++) {
-        json_out_object(&j);
-        put_note(&j, &notes[i]);
-        json_out_end(&j);
-    }
-    json_out_end(&j);
+    api_put_items(&j, "notes", &(struct api_items){notes, len, sizeof(*notes), put_note, NULL});
     library_notes_free(notes, len);
     api_answer(r, 200, &body, &j);
 }
@@ -113,7 +108,7 @@ void api_note_add(struct http_request *r, void *ctx)
         struct buf body;
         struct json_out j;
         api_answer_begin(&body, &j);
-        put_note(&j, &note);
+        put_note(&j, &note, NULL);
         api_answer(r, 201, &body, &j);
     } else {
         http_fail(r, &err);

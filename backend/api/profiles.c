@@ -26,9 +26,10 @@ static void put_shapes(struct json_out *j, const char *list)
 
 /* ---- list ---- */
 
-static void put_row(struct json_out *j, const struct library_row *row)
+static void put_row(struct json_out *j, const void *item, void *ctx)
 {
-    json_out_object(j);
+    const struct library_row *row = item;
+    (void)ctx;
     json_put_text(j, "id", row->id);
     json_put_text(j, "name", row->name);
     json_put_text(j, "format", row->format);
@@ -42,7 +43,6 @@ static void put_row(struct json_out *j, const struct library_row *row)
     put_shapes(j, row->shapes);
     api_put_raw(j, "tags", row->tags);
     json_put_text(j, "summary", row->summary);
-    json_out_end(j);
 }
 
 void api_list(struct http_request *r, void *ctx)
@@ -66,19 +66,11 @@ void api_list(struct http_request *r, void *ctx)
     }
     struct buf body;
     struct json_out j;
-    buf_init(&body, 0);
-    json_out_init(&j, &body);
-    json_out_object(&j);
-    json_out_key(&j, "profiles");
-    json_out_array(&j);
-    for (size_t i = 0; i < len; i++)
-        put_row(&j, &rows[i]);
-    json_out_end(&j);
+    api_answer_begin(&body, &j);
+    api_put_items(&j, "profiles", &(struct api_items){rows, len, sizeof(*rows), put_row, NULL});
     json_put_text(&j, "next", next);
-    json_out_end(&j);
     library_rows_free(rows, len);
-    http_reply_json(r, 200, &body);
-    buf_deinit(&body);
+    api_answer(r, 200, &body, &j);
 }
 
 /* ---- one ---- */

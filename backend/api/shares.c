@@ -126,11 +126,12 @@ void api_share_add(struct http_request *r, void *ctx)
 }
 
 /* A name is shown beside the number; a profile that has gone meanwhile has none. */
-static void put_share(struct json_out *j, struct api_server *s, const struct library_share *share)
+static void put_share(struct json_out *j, const void *item, void *ctx)
 {
+    const struct library_share *share = item;
+    struct api_server *s = ctx;
     struct library_row row = {0};
     bool is_there = library_row(s->library, share->profile, &row, NULL) == STATUS_OK;
-    json_out_object(j);
     json_put_u64(j, "number", share->number);
     json_put_text(j, "profile", share->profile);
     json_put_text(j, "name", is_there ? row.name : "");
@@ -138,7 +139,6 @@ static void put_share(struct json_out *j, struct api_server *s, const struct lib
     json_put_bool(j, "redacted", share->is_redacted);
     json_put_u64(j, "created_unix_ms", share->created_unix_ms);
     put_expiry(j, share->expires_unix_ms);
-    json_out_end(j);
     if (is_there)
         library_row_deinit(&row);
 }
@@ -157,11 +157,7 @@ void api_share_list(struct http_request *r, void *ctx)
     struct buf body;
     struct json_out j;
     api_answer_begin(&body, &j);
-    json_out_key(&j, "shares");
-    json_out_array(&j);
-    for (size_t i = 0; i < len; i++)
-        put_share(&j, s, &shares[i]);
-    json_out_end(&j);
+    api_put_items(&j, "shares", &(struct api_items){shares, len, sizeof(*shares), put_share, s});
     put_reach(&j, s);
     library_shares_free(shares, len);
     api_answer(r, 200, &body, &j);
@@ -279,6 +275,17 @@ void api_token_add(struct http_request *r, void *ctx)
     api_answer(r, 201, &body, &j);
 }
 
+static void put_token(struct json_out *j, const void *item, void *ctx)
+{
+    const struct library_token *token = item;
+    (void)ctx;
+    json_put_u64(j, "number", token->number);
+    json_put_text(j, "name", token->name);
+    json_put_text(j, "scope", library_scope_name(token->scope));
+    json_put_u64(j, "created_unix_ms", token->created_unix_ms);
+    put_expiry(j, token->expires_unix_ms);
+}
+
 void api_token_list(struct http_request *r, void *ctx)
 {
     struct api_server *s = ctx;
@@ -292,18 +299,7 @@ void api_token_list(struct http_request *r, void *ctx)
     struct buf body;
     struct json_out j;
     api_answer_begin(&body, &j);
-    json_out_key(&j, "tokens");
-    json_out_array(&j);
-    for (size_t i = 0; i < len; i++) {
-        json_out_object(&j);
-        json_put_u64(&j, "number", tokens[i].number);
-        json_put_text(&j, "name", tokens[i].name);
-        json_put_text(&j, "scope", library_scope_name(tokens[i].scope));
-        json_put_u64(&j, "created_unix_ms", tokens[i].created_unix_ms);
-        put_expiry(&j, tokens[i].expires_unix_ms);
-        json_out_end(&j);
-    }
-    json_out_end(&j);
+    api_put_items(&j, "tokens", &(struct api_items){tokens, len, sizeof(*tokens), put_token, NULL});
     json_put_bool(&j, "is_open", s->token == NULL);
     library_tokens_free(tokens, len);
     api_answer(r, 200, &body, &j);
