@@ -12,8 +12,9 @@ enum { PLAIN = 8 << 20, LIMIT = 1 << 20, ROOM = 64 << 10 };
 
 static struct error err;
 static struct unpacked out;
+static uint8_t packed[ROOM];
 
-static size_t gzip_zeros(uint8_t *packed, size_t len)
+static size_t gzip_zeros(size_t len)
 {
     z_stream z = {.avail_out = ROOM, .next_out = packed};
     uint8_t *zeros = calloc(1, len);
@@ -29,8 +30,7 @@ static size_t gzip_zeros(uint8_t *packed, size_t len)
 
 Test(unpack, a_gzip_that_unpacks_to_more_than_the_limit_is_refused)
 {
-    static uint8_t packed[ROOM];
-    size_t len = gzip_zeros(packed, PLAIN);
+    size_t len = gzip_zeros(PLAIN);
     cr_assert_eq(unpack(&out, packed, len, LIMIT, &err), STATUS_TOO_LARGE);
     cr_assert_not_null(strstr(err.text, "1 MiB"), "%s", err.text);
     cr_assert_eq(unpack(&out, packed, len, PLAIN, &err), STATUS_OK, "%s", err.text);
@@ -40,7 +40,6 @@ Test(unpack, a_gzip_that_unpacks_to_more_than_the_limit_is_refused)
 
 Test(unpack, a_zstd_that_unpacks_to_more_than_the_limit_is_refused)
 {
-    static uint8_t packed[ROOM];
     uint8_t *zeros = calloc(1, PLAIN);
     cr_assert_not_null(zeros);
     size_t len = ZSTD_compress(packed, ROOM, zeros, PLAIN, 1);
@@ -51,8 +50,7 @@ Test(unpack, a_zstd_that_unpacks_to_more_than_the_limit_is_refused)
 
 Test(unpack, zeros_behind_a_gzip_are_padding_and_other_bytes_are_told)
 {
-    static uint8_t packed[ROOM];
-    size_t len = gzip_zeros(packed, 100);
+    size_t len = gzip_zeros(100);
     memset(packed + len, 0, 512);
     cr_assert_eq(unpack(&out, packed, len + 512, LIMIT, &err), STATUS_OK, "%s", err.text);
     cr_assert_not(out.is_cut);
