@@ -38,6 +38,7 @@ export class FlameView implements View {
   private cursor: Box | null = null;
   private width = 0;
   private height = 0;
+  private measure: () => void = () => undefined;
   private readonly drawSoon = frameGate(() => this.draw());
   private readonly overlaySoon = frameGate(() => this.drawOverlay());
 
@@ -109,7 +110,8 @@ export class FlameView implements View {
     this.rootKey = key;
     this.frame.update(shared, this.root);
     this.scroll = Math.min(this.scroll, this.scrollMost());
-    this.drawSoon();
+    if (this.width > 0) this.drawSoon();
+    else this.measure();
   }
 
   destroy(): void {
@@ -294,7 +296,7 @@ export class FlameView implements View {
   private listen(): void {
     const { stage } = this;
     const { signal } = this.abort;
-    onResize(stage, signal, (width, height) => {
+    this.measure = onResize(stage, signal, (width, height) => {
       this.width = width;
       this.height = height;
       this.scroll = Math.min(this.scroll, this.scrollMost());

@@ -53,6 +53,8 @@ const MAKERS: Record<MadeView, new (actions: Actions) => View> = {
 const DIMMED = 0.84;
 const SETTLED_SAMPLES = 300;
 const SLOW_MS = 300;
+/** So long a page without its picture is not drawn: mostly the picture is about to come. */
+const EMPTY_MS = 80;
 /** Opening is said only when it takes time: drawing that costs some, too. */
 const OPENING_MS = 150;
 
@@ -148,7 +150,8 @@ export class ProfilePage {
       usualValue: "",
     };
     this.data = new PageData(source, this.shared, (question) => {
-      this.renderSoon();
+      if (this.view) this.renderSoon();
+      else this.render(); // the first picture does not wait for a frame
       if (question === "timeline") void this.reload(); // now it is known what has to be asked closer by
     }, early);
     this.header = new HeaderView(this.actions);
@@ -169,7 +172,7 @@ export class ProfilePage {
       this.panel.querySelector<HTMLElement>("[tabindex='0']")?.focus();
     });
     this.listen();
-    this.renderSoon();
+    setTimeout(() => this.view ?? this.render(), EMPTY_MS);
     void this.reload();
     if (profile.state === "live") this.follow();
     else this.header.setConnection("closed", profile);
@@ -279,8 +282,8 @@ export class ProfilePage {
     this.header.update(shown);
     this.toolbar.update(shown);
     this.strip.update(shown);
-    this.view?.view.update(shown);
     this.detail.update(shown);
+    this.view?.view.update(shown); // last: it draws into the room that the others leave
   }
 
   private updateQuery(): void {

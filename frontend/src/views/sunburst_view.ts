@@ -43,6 +43,7 @@ export class SunburstView implements View {
   private cursor: Box | null = null;
   private width = 0;
   private height = 0;
+  private measure: () => void = () => undefined;
   private readonly drawSoon = frameGate(() => this.draw());
   private readonly overlaySoon = frameGate(() => this.drawOverlay());
 
@@ -112,7 +113,8 @@ export class SunburstView implements View {
     this.rootKey = key;
     this.frameParts.update(shared, this.root);
     this.updateCentre();
-    this.drawSoon();
+    if (this.width > 0) this.drawSoon();
+    else this.measure();
   }
 
   destroy(): void {
@@ -279,7 +281,7 @@ export class SunburstView implements View {
   private listen(): void {
     const { stage } = this;
     const { signal } = this.abort;
-    onResize(stage, signal, (width, height) => {
+    this.measure = onResize(stage, signal, (width, height) => {
       this.width = width;
       this.height = height;
       this.updateCentre();

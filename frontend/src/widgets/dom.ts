@@ -63,18 +63,25 @@ export function fill(element: Element, ...children: Child[]): void {
   element.replaceChildren(...children.filter((c): c is Node | string => Boolean(c)));
 }
 
-/** Calls back with the size in CSS pixels, at once and after each change. */
+/**
+ * Calls back with the size in CSS pixels, at once and after each change. What it gives back measures
+ * now: for a picture that need not wait for the next frame.
+ */
 export function onResize(
   element: Element,
   signal: AbortSignal,
   callback: (width: number, height: number) => void,
-): void {
-  const observer = new ResizeObserver((entries) => {
-    const box = entries[entries.length - 1]?.contentRect;
-    if (box && box.width > 0 && box.height > 0) callback(box.width, box.height);
-  });
+): () => void {
+  let known = "";
+  const tell = (box?: DOMRectReadOnly) => {
+    if (!box || box.width <= 0 || box.height <= 0 || known === `${box.width} ${box.height}`) return;
+    known = `${box.width} ${box.height}`;
+    callback(box.width, box.height);
+  };
+  const observer = new ResizeObserver((entries) => tell(entries[entries.length - 1]?.contentRect));
   observer.observe(element);
   signal.addEventListener("abort", () => observer.disconnect());
+  return () => tell(element.getBoundingClientRect());
 }
 
 /** Many calls in one frame draw once, and none while something is pressed. */
