@@ -57,54 +57,69 @@ export interface Coverage {
   functions: number;
 }
 
+/** What is covered, in order; spans that touch are one. */
+interface Spans {
+  length: number;
+  begins: Uint32Array;
+  ends: Uint32Array;
+}
+
+const noSpans = (): Spans => ({ length: 0, begins: new Uint32Array(1024), ends: new Uint32Array(1024) });
+
+function grown(column: Uint32Array): Uint32Array {
+  const more = new Uint32Array(column.length * 2);
+  more.set(column);
+  return more;
+}
+
+function putSpan(spans: Spans, begin: number, end: number): void {
+  const { length } = spans;
+  if (length > 0 && spans.ends[length - 1] === begin) {
+    spans.ends[length - 1] = end;
+    return;
+  }
+  if (length === spans.begins.length) {
+    spans.begins = grown(spans.begins);
+    spans.ends = grown(spans.ends);
+  }
+  spans.begins[length] = begin;
+  spans.ends[length] = end;
+  spans.length++;
+}
+
+/** Adds a row to the matches; `next` becomes `spans` and what the row's own matches cover. */
+function coverRow(row: FlameRow, hits: Uint8Array, seen: Uint8Array, found: Coverage, spans: Spans, next: Spans): void {
+  const { x0, x1, fn } = row;
+  next.length = 0;
+  let at = 0;
+  for (let i = 0; i < fn.length; i++) {
+    const f = fn[i] as number;
+    if (hits[f] !== 1) continue;
+    found.boxes++;
+    seen[f] = 1;
+    const begin = x0[i] as number;
+    for (; at < spans.length && (spans.ends[at] as number) <= begin; at++) putSpan(next, spans.begins[at] as number, spans.ends[at] as number);
+    if (at < spans.length && (spans.begins[at] as number) <= begin) continue;
+    const end = x1[i] as number;
+    found.covered += end - begin;
+    putSpan(next, begin, end);
+  }
+  for (; at < spans.length; at++) putSpan(next, spans.begins[at] as number, spans.ends[at] as number);
+}
+
 /**
- * What the matches cover together. Rows are swept from the root; `spans` holds what is covered so
- * far in order, so a match below another match adds nothing.
+ * What the matches cover together. Rows are swept from the root, so a match below another match adds
+ * nothing. One call a row: the second runs as compiled code, and a picture may have millions of boxes.
  */
 export function coverage(rows: readonly FlameRow[], hits: Uint8Array): Coverage {
-  let begins: number[] = [];
-  let ends: number[] = [];
-  let covered = 0;
-  let boxes = 0;
+  const found = { covered: 0, boxes: 0, functions: 0 };
   const seen = new Uint8Array(hits.length);
+  let spans = noSpans();
+  let next = noSpans();
   for (const row of rows) {
-    const fresh: number[] = [];
-    let at = 0;
-    const { x0, x1, fn } = row;
-    for (let i = 0; i < fn.length; i++) {
-      const f = fn[i] as number;
-      if (hits[f] !== 1) continue;
-      boxes++;
-      seen[f] = 1;
-      const begin = x0[i] as number;
-      while (at < ends.length && (ends[at] as number) <= begin) at++;
-      if (at < begins.length && (begins[at] as number) <= begin) continue;
-      covered += (x1[i] as number) - begin;
-      fresh.push(i);
-    }
-    if (!fresh.length) continue;
-    // Merge two ordered lists; a fresh box never overlaps an older span.
-    const mergedBegins: number[] = [];
-    const mergedEnds: number[] = [];
-    let old = 0;
-    for (const i of fresh) {
-      const begin = x0[i] as number;
-      while (old < begins.length && (begins[old] as number) < begin) {
-        mergedBegins.push(begins[old] as number);
-        mergedEnds.push(ends[old] as number);
-        old++;
-      }
-      mergedBegins.push(begin);
-      mergedEnds.push(x1[i] as number);
-    }
-    for (; old < begins.length; old++) {
-      mergedBegins.push(begins[old] as number);
-      mergedEnds.push(ends[old] as number);
-    }
-    begins = mergedBegins;
-    ends = mergedEnds;
+    coverRow(row, hits, seen, found, spans, next);
+    [spans, next] = [next, spans];
   }
-  let functions = 0;
-  for (const s of seen) functions += s;
-  return { covered, boxes, functions };
+  for (const s of seen) found.functions += s;
+  return found;
 }
