@@ -393,6 +393,20 @@ static bool runs(const struct reading *r, const struct reading_region *g, uint64
             r->slice[g->second + (at - g->check_begin)] == r->layout->frame_state_runs);
 }
 
+/* Whether the single frames that the walk came by, other than the innermost, stood still. */
+static bool singles_hold(const struct reading *r, uint64_t leaf, bool *is_covered)
+{
+    const size_t size = r->layout->frame_size;
+    for (size_t i = 0; i < r->regions_len; i++) {
+        const struct reading_region *g = &r->regions[i];
+        bool is_twice = g->check_begin < g->end;
+        if (g->is_single && g->is_used && is_twice && g->begin != leaf &&
+            g->end - g->begin >= size && !is_same(r, g, g->begin, size, is_covered))
+            return false;
+    }
+    return true;
+}
+
 static enum reading_result compare_copies(struct reading *r, const struct python_frame *frames,
                                           size_t len)
 {
@@ -424,14 +438,8 @@ static enum reading_result compare_copies(struct reading *r, const struct python
         if (!is_same(r, g, at, span, &is_covered))
             return READING_TORN;
     }
-    for (size_t i = 0; i < r->regions_len; i++) {
-        const struct reading_region *g = &r->regions[i];
-        bool is_leaf = len > 0 && g->begin == frames[0].address;
-        bool is_twice = g->check_begin < g->end;
-        if (g->is_single && g->is_used && is_twice && !is_leaf && g->end - g->begin >= size &&
-            !is_same(r, g, g->begin, size, &is_covered))
-            return READING_TORN;
-    }
+    if (!singles_hold(r, len > 0 ? frames[0].address : 0, &is_covered))
+        return READING_TORN;
     return is_covered ? READING_OK : READING_MISSED;
 }
 

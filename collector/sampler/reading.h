@@ -4,8 +4,8 @@
  * The target runs meanwhile, so what counts is read twice with the decisive word between: first
  * copy of the frames, then the pointer to the innermost frame, then second copy. A word that is the
  * same in both copies had that value when the pointer was read; so if all the words of the chain
- * are, the stack existed at that moment. Deep frames are read once: to change, the frames above
- * them, which are read twice, would have to leave first.
+ * are, the stack existed at that moment. Deep frames and the shims between C and Python are read
+ * once: to change, the frames above them, which are read twice, would have to leave first.
  *
  * A word could change and change back in between. That takes the target a while, so the caller
  * rejects reads that lasted long; and where frames lie on the heap (up to 3.10) and so look the
