@@ -3,10 +3,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "collector/sampler/reading_plan.h"
 #include "common/base/array.h"
 
 enum {
-    PAGE = 4096,
     SLACK = 1024,     /* read beyond the innermost frame: where the next calls go */
     CHECK_MARGIN = 8, /* more frames in the second copy than are compared */
     STACK_GAP = 1024, /* frames nearer than this are read together */
@@ -16,44 +16,8 @@ enum {
     TRIM_EVERY = 256,
     SINGLE_MAX = 512,
     REGION_MAX = 1 << 20,
-    CFRAME_SPAN = 2048,
     STATUS_ACTIVE = 1 << 4, /* PyThreadState._status.active: Include/cpython/pystate.h @ v3.13.0 */
 };
-
-static bool has_chunks(const struct python_layout *layout)
-{
-    return layout->tstate_chunk != PYTHON_NO_FIELD;
-}
-
-static bool has_cframe(const struct python_layout *layout)
-{
-    return layout->tstate_cframe != PYTHON_NO_FIELD;
-}
-
-/* The part of the thread state that is read: from `next` to the last field of use. */
-static uint64_t tstate_begin(const struct python_layout *layout)
-{
-    return layout->tstate_next;
-}
-
-static uint64_t tstate_end(const struct python_layout *layout)
-{
-    const uint16_t fields[] = {layout->tstate_frame,
-                               layout->tstate_cframe,
-                               layout->tstate_thread_id,
-                               layout->tstate_native_thread_id,
-                               layout->tstate_base_frame,
-                               layout->tstate_holds_gil,
-                               layout->tstate_exc_info,
-                               layout->tstate_exception,
-                               layout->is_free_threaded ? layout->tstate_status : PYTHON_NO_FIELD};
-    uint64_t end = 0;
-    for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
-        if (fields[i] != PYTHON_NO_FIELD && fields[i] + 8U > end)
-            end = fields[i] + 8U;
-    }
-    return end;
-}
 
 void reading_init(struct reading *r, const struct python_layout *layout,
                   struct target_memory *memory, uint64_t tstate)
@@ -66,44 +30,6 @@ void reading_deinit(struct reading *r)
     free(r->regions);
     free(r->iov);
     *r = (struct reading){0};
-}
-
-static size_t put_iov(struct reading *r, uint64_t address, uint64_t len)
-{
-    size_t at = r->bytes;
-    r->iov[r->iov_len++] = (struct iovec){(void *)(uintptr_t)address, len};
-    r->bytes += len;
-    return at;
-}
-
-/* The pointers to the innermost frame, each from where it may be. Neighbours on the C stack come in
- * one piece. */
-static void put_cframes(struct reading *r)
-{
-    uint16_t field = r->layout->cframe_frame;
-    bool is_put[READING_CFRAMES] = {false};
-    for (size_t i = 0; i < r->cframes_len; i++) {
-        if (is_put[i])
-            continue;
-        uint64_t begin = r->cframes[i];
-        uint64_t end = begin + sizeof(uint64_t);
-        for (size_t k = i + 1; k < r->cframes_len; k++) {
-            uint64_t low = r->cframes[k] < begin ? r->cframes[k] : begin;
-            uint64_t high = r->cframes[k] + 8 > end ? r->cframes[k] + 8 : end;
-            /* What an earlier piece has must not stretch this one to it: they may lie terabytes
-             * apart. */
-            if (is_put[k] || low / PAGE != high / PAGE || high - low > CFRAME_SPAN)
-                continue;
-            is_put[k] = true;
-            begin = low;
-            end = high;
-        }
-        size_t at = put_iov(r, begin + field, end - begin);
-        for (size_t k = i; k < r->cframes_len; k++) {
-            if (r->cframes[k] >= begin && r->cframes[k] + 8 <= end)
-                r->top_at[k] = at + (r->cframes[k] - begin);
-        }
-    }
 }
 
 /* Makes sure that `cframe` is among them; whether it was. The oldest one leaves. */
@@ -121,52 +47,6 @@ static bool use_cframe(struct reading *r, uint64_t cframe)
         r->cframes[0] = cframe;
     }
     return is_known;
-}
-
-static bool has_sandwich(const struct reading *r)
-{
-    return !has_cframe(r->layout) && (r->is_careful || !has_chunks(r->layout));
-}
-
-/* Those with a second copy come first: what is read once then lies between the copies. */
-static void put_first_copies(struct reading *r, bool is_twice)
-{
-    for (size_t i = 0; i < r->regions_len; i++) {
-        struct reading_region *g = &r->regions[i];
-        if ((g->check_begin < g->end) == is_twice)
-            g->first = (uint32_t)put_iov(r, g->begin, g->end - g->begin);
-    }
-}
-
-bool reading_compile(struct reading *r)
-{
-    const struct python_layout *layout = r->layout;
-    if (!array_reserve(&r->iov, &r->iov_cap, r->regions_len * 2 + 6 + READING_CFRAMES))
-        return false;
-    r->iov_len = 0;
-    r->bytes = 0;
-    uint64_t begin = tstate_begin(layout);
-    uint64_t end = tstate_end(layout);
-    if (has_cframe(layout))
-        r->tstate_at = put_iov(r, r->tstate + begin, end - begin);
-    if (has_sandwich(r))
-        r->top_before_at = put_iov(r, r->tstate + layout->tstate_frame, sizeof(uint64_t));
-    put_first_copies(r, true);
-    put_first_copies(r, false);
-    if (!has_cframe(layout))
-        r->tstate_at = put_iov(r, r->tstate + begin, end - begin);
-    else
-        put_cframes(r);
-    for (size_t i = 0; i < r->regions_len; i++) {
-        struct reading_region *g = &r->regions[i];
-        if (g->check_begin < g->end)
-            g->second = (uint32_t)put_iov(r, g->check_begin, g->end - g->check_begin);
-    }
-    if (has_cframe(layout))
-        r->cframe_again_at = put_iov(r, r->tstate + layout->tstate_cframe, sizeof(uint64_t));
-    if (has_sandwich(r))
-        r->top_after_at = put_iov(r, r->tstate + layout->tstate_frame, sizeof(uint64_t));
-    return true;
 }
 
 void reading_forget(struct reading *r)
@@ -224,7 +104,7 @@ static bool find_bytes(void *ctx, uint64_t address, size_t len, struct memory_wi
 
 static void merge_with_next(struct reading *r, size_t index)
 {
-    uint64_t gap = has_chunks(r->layout) ? STACK_GAP : HEAP_GAP;
+    uint64_t gap = reading_has_chunks(r->layout) ? STACK_GAP : HEAP_GAP;
     while (index + 1 < r->regions_len) {
         struct reading_region *g = &r->regions[index];
         struct reading_region *next = g + 1;
@@ -282,7 +162,8 @@ static void add_slack(struct reading *r, const struct python_frame *leaf)
     if (!g || g->is_single)
         return;
     uint64_t end = leaf->address + r->layout->frame_size + SLACK;
-    uint64_t page_end = (leaf->address + r->layout->frame_size + PAGE - 1) / PAGE * PAGE;
+    uint64_t page_end =
+        (leaf->address + r->layout->frame_size + READING_PAGE - 1) / READING_PAGE * READING_PAGE;
     if (end > page_end)
         end = page_end;
     if (end > g->end)
@@ -354,7 +235,7 @@ static void tidy(struct reading *r, const struct python_frame *frames, size_t le
     r->regions_len = kept;
     r->last_hit = 0;
 
-    if (has_chunks(r->layout) && r->walks % TRIM_EVERY == 0)
+    if (reading_has_chunks(r->layout) && r->walks % TRIM_EVERY == 0)
         is_changed = trim(r) || is_changed;
     if (is_changed) {
         place_checks(r, frames, len);
@@ -432,8 +313,8 @@ static enum reading_result compare_copies(struct reading *r, const struct python
         /* A caller stands still, with its variables, up to where the callee begins. */
         uint64_t callee = frames[i - 1].address;
         uint64_t span = size;
-        if (has_chunks(layout) && callee > at && callee - at < PAGE && callee - at >= size &&
-            region_holds(g, callee, size))
+        if (reading_has_chunks(layout) && callee > at && callee - at < READING_PAGE &&
+            callee - at >= size && region_holds(g, callee, size))
             span = callee - at;
         if (!is_same(r, g, at, span, &is_covered))
             return READING_TORN;
@@ -449,7 +330,7 @@ enum owner { OWNER_SAME, OWNER_NONE_YET, OWNER_OTHER };
 static enum owner take_tstate(struct reading *r, uint64_t *top, uint64_t *base)
 {
     const struct python_layout *layout = r->layout;
-    const uint8_t *tstate = r->slice + r->tstate_at - tstate_begin(layout);
+    const uint8_t *tstate = r->slice + r->tstate_at - reading_tstate_begin(layout);
     uint64_t id = layout->tstate_native_thread_id != PYTHON_NO_FIELD
                       ? load_u64(tstate + layout->tstate_native_thread_id)
                       : load_u64(tstate + layout->tstate_thread_id);
@@ -469,8 +350,8 @@ static enum owner take_tstate(struct reading *r, uint64_t *top, uint64_t *base)
     *base = layout->tstate_base_frame != PYTHON_NO_FIELD
                 ? load_u64(tstate + layout->tstate_base_frame)
                 : 0;
-    *top = has_cframe(layout) ? load_u64(tstate + layout->tstate_cframe)
-                              : load_u64(tstate + layout->tstate_frame);
+    *top = reading_has_cframe(layout) ? load_u64(tstate + layout->tstate_cframe)
+                                      : load_u64(tstate + layout->tstate_frame);
     if (id != r->thread_id)
         return OWNER_OTHER;
     return id == 0 ? OWNER_NONE_YET : OWNER_SAME;
@@ -483,7 +364,7 @@ static enum reading_result find_top(struct reading *r, uint64_t *top, uint64_t *
     enum owner owner = take_tstate(r, top, base);
     if (owner != OWNER_SAME)
         return owner == OWNER_OTHER ? READING_GONE : READING_EMPTY;
-    if (has_cframe(r->layout)) {
+    if (reading_has_cframe(r->layout)) {
         uint64_t again = load_u64(slice + r->cframe_again_at);
         if (*top == 0)
             return READING_EMPTY;
@@ -498,7 +379,7 @@ static enum reading_result find_top(struct reading *r, uint64_t *top, uint64_t *
             which++;
         *top = load_u64(slice + r->top_at[which]);
     }
-    if (!has_chunks(r->layout) &&
+    if (!reading_has_chunks(r->layout) &&
         (load_u64(slice + r->top_before_at) != *top || load_u64(slice + r->top_after_at) != *top))
         return READING_TORN;
     return *top == 0 || *top == *base ? READING_EMPTY : READING_OK;
