@@ -6,7 +6,6 @@ import { diffColours } from "../canvas/diff_colours";
 import { rowId, tintRows, verdict } from "../model/diff_model";
 import { FlameModel } from "../model/flame_model";
 import { formatCount, formatPercent } from "../model/format";
-import { PackageColours } from "../model/palette";
 import { compileQuery, coverage, matchFunctions } from "../model/search";
 import { valueTitle } from "../model/values";
 import { chooseTheme, theme, themeChoice } from "../state/theme";
@@ -23,6 +22,7 @@ import { logo, themeSwitch } from "./header_view";
 import { showHelp } from "./help";
 import { isOtherTree } from "./picture_controls";
 import { pickProfile } from "./profile_picker";
+import { newShared } from "./shared_state";
 import { SLOT_TOKENS } from "./slots";
 import { SunburstView } from "./sunburst_view";
 import type { Actions, Shared, View } from "./view";
@@ -74,34 +74,7 @@ class ComparePage {
   ) {
     const state = stateOf();
     if (state.theme) themeChoice.set(state.theme);
-    this.shared = {
-      state,
-      profile: target,
-      tokens: readTokens(SLOT_TOKENS),
-      colours: new PackageColours(),
-      query: compileQuery(state.q),
-      flame: null,
-      hits: null,
-      coverage: null,
-      boxColours: new Uint32Array(),
-      timeline: null,
-      timeDetail: null,
-      table: null,
-      callers: null,
-      lines: null,
-      wantedSource: null,
-      series: null,
-      allSeries: null,
-      spans: [],
-      notes: [],
-      alerts: [],
-      memory: null,
-      leaks: null,
-      activity: null,
-      problem: "",
-      usualValue: "",
-      isCompared: true,
-    } as Shared;
+    this.shared = { ...newShared(state, target), isCompared: true };
     this.table = new DiffTable({
       select: (sel) => this.change({ sel }),
       sort: (sort) => this.change({ sort }),

@@ -4,7 +4,7 @@ import { isSavedPage, savedSource } from "../api/saved";
 import type { LiveMessage, Profile } from "../api/types";
 import { mixRgb, pixel, readTokens, SHADES, type Rgb } from "../canvas/colours";
 import { safeName } from "../canvas/text";
-import { PackageColours, PACKAGE_SLOTS } from "../model/palette";
+import { PACKAGE_SLOTS } from "../model/palette";
 import { shortFile } from "../model/format";
 import { compileQuery, coverage, matchFunctions } from "../model/search";
 import { chooseTheme, theme, themeChoice } from "../state/theme";
@@ -25,6 +25,7 @@ import { PageData, QUESTION_OF } from "./page_data";
 import { canPin, openNoteDialog } from "./note_dialog";
 import { momentTime } from "./series_plot";
 import { openShareDialog } from "./share_dialog";
+import { newShared } from "./shared_state";
 import { SLOT_TOKENS } from "./slots";
 import { StripView } from "./strip_view";
 import { SunburstView } from "./sunburst_view";
@@ -122,33 +123,7 @@ export class ProfilePage {
     const state = parseState(location.hash);
     if (state.theme) themeChoice.set(state.theme);
     if (!new URLSearchParams(location.hash.slice(1)).has("view")) state.view = usualView(profile);
-    this.shared = {
-      state,
-      profile,
-      tokens: readTokens(SLOT_TOKENS),
-      colours: new PackageColours(),
-      query: compileQuery(state.q),
-      flame: null,
-      hits: null,
-      coverage: null,
-      boxColours: new Uint32Array(),
-      timeline: null,
-      timeDetail: null,
-      table: null,
-      callers: null,
-      lines: null,
-      wantedSource: null,
-      series: null,
-      allSeries: null,
-      spans: [],
-      notes: [],
-      alerts: [],
-      memory: null,
-      leaks: null,
-      activity: null,
-      problem: "",
-      usualValue: "",
-    };
+    this.shared = newShared(state, profile);
     this.data = new PageData(source, this.shared, (question) => {
       if (this.view) this.renderSoon();
       else this.render(); // the first picture does not wait for a frame
