@@ -6,6 +6,7 @@
 #include "backend/api/inside.h"
 
 struct collector {
+    struct api_server *server;
     struct ingest_peer *peer;
     struct http_socket_io *io; /* of the message in hand: replies go out within it */
     char address[48];
@@ -41,6 +42,7 @@ static enum status open_collector(struct http_request *r, void *ctx, void **stat
     struct collector *c = calloc(1, sizeof(*c));
     if (!c)
         return error_set(err, STATUS_NO_MEMORY, "no memory for a collector");
+    c->server = s;
     snprintf(c->address, sizeof(c->address), "%s", http_client_address(r));
     enum status st = ingest_open(ingest, send_reply, c, http_is_trusted(r), &c->peer, err);
     if (st != STATUS_OK) {
@@ -72,7 +74,13 @@ static bool take_message(struct http_socket_io *io, void *state, const uint8_t *
 static void close_collector(void *state)
 {
     struct collector *c = state;
+    const char *session = ingest_session(c->peer);
+    char id[sizeof(((struct library_row *)0)->id)] = "";
+    if (session)
+        snprintf(id, sizeof(id), "%s", session);
     ingest_close(c->peer);
+    if (*id)
+        api_note_summary(c->server, id);
     free(c);
 }
 

@@ -60,6 +60,10 @@ uint64_t api_caches_size(struct api_server *s);
 /* One sentence about the profile, from the cache when nothing changed. */
 enum status api_summary(struct api_cache *c, const struct library_hold *hold, struct buf *out);
 
+/* ---- profiles.c ---- */
+/* Keeps the sentence of a profile that has ended for the list; a live one has none yet. */
+void api_note_summary(struct api_server *s, const char *id);
+
 /* ---- question.c: one question about one profile ---- */
 struct api_question {
     struct api_server *s;

@@ -97,20 +97,21 @@ static enum status write_one(struct api_question *q, const struct library_row *r
 
 /* The cache is always taken before the profile is held, as questions do: the other way round two
  * threads could wait for each other. */
-static void note_summary(struct api_server *s, const char *id)
+void api_note_summary(struct api_server *s, const char *id)
 {
     struct library_hold hold;
     struct buf text;
     buf_init(&text, 0);
     struct api_cache *cache = api_cache_take(s, id);
     enum status st = library_hold(s->library, id, &hold, NULL);
+    bool is_live = st == STATUS_OK && hold.state == LIBRARY_LIVE;
     if (st == STATUS_OK) {
-        st = api_summary(cache, &hold, &text);
+        st = is_live ? STATUS_OK : api_summary(cache, &hold, &text);
         library_release(s->library, &hold);
     }
     api_cache_give(s, cache);
     buf_put_byte(&text, 0);
-    if (st == STATUS_OK && buf_status(&text) == STATUS_OK)
+    if (st == STATUS_OK && !is_live && buf_status(&text) == STATUS_OK)
         library_set_summary(s->library, id, (const char *)text.data, NULL);
     buf_deinit(&text);
 }
@@ -139,10 +140,9 @@ void api_get(struct http_request *r, void *ctx)
         free(row.shapes);
     }
     api_question_reply(&q, st, &body, &err);
-    /* A recorded session has no sentence in the list until somebody looks at it when it has ended.
-     */
+    /* One that a server before this one left open when it died ended without anybody there. */
     if (st == STATUS_OK && is_untold)
-        note_summary(s, q.id);
+        api_note_summary(s, q.id);
 }
 
 /* ---- changes ---- */
@@ -300,7 +300,7 @@ void api_upload(struct http_request *r, void *ctx)
         return;
     }
     atomic_fetch_add(&s->uploads, 1);
-    note_summary(s, id);
+    api_note_summary(s, id);
     struct buf body;
     buf_init(&body, 0);
     buf_printf(&body, "{\"id\":\"%s\",\"url\":\"/p/%s\"", id, id);

@@ -73,6 +73,11 @@ static void leave(struct ingest_peer *peer)
     pthread_mutex_unlock(&in->lock);
 }
 
+const char *ingest_session(const struct ingest_peer *peer)
+{
+    return peer->has_session ? peer->id : NULL;
+}
+
 void ingest_close(struct ingest_peer *peer)
 {
     if (!peer)

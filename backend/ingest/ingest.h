@@ -50,6 +50,9 @@ enum status ingest_message(struct ingest_peer *peer, const uint8_t *data, size_t
 /* After a Bye was stored: nothing more will come, the caller may close. */
 bool ingest_is_done(const struct ingest_peer *peer);
 
+/* The session this collector writes, or NULL before its Hello; valid until ingest_close. */
+const char *ingest_session(const struct ingest_peer *peer);
+
 /* The connection ended. Without a Bye the session becomes interrupted (and may be resumed), unless
  * a newer connection has taken it over. Takes NULL. */
 void ingest_close(struct ingest_peer *peer);

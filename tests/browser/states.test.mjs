@@ -38,8 +38,8 @@ test("live: a table keeps its scroll and its row while it grows", async (t) => {
 test("live: what is pressed stays under the pointer while the program goes on", async (t) => {
   const page = await on.open(t, "/p/live1#view=flame");
   const button = page.locator(".detail .links button").first();
-  await button.waitFor();
-  const { x, y, width, height } = await button.boundingBox();
+  // Not waitFor: the program goes on, and what was waited for may be another button by then.
+  const { x, y, width, height } = await until(() => button.boundingBox({ timeout: 2000 }).catch(() => null), "a button to press");
   await page.mouse.move(x + width / 2, y + height / 2);
   await page.mouse.down();
   const rev = () => on.mock.profiles.get("live1").rev();

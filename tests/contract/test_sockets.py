@@ -70,12 +70,26 @@ class Sockets(unittest.TestCase):
         collector.socket.send_binary(wire.bye(2))
         self.assertEqual(self.wait_for_state(collector.session, "complete"), "complete")
         collector.socket.close()
-        for _ in range(100):
-            row = self.server.get("/api/v1/profiles?q=" + collector.session).json()["profiles"][0]
-            if row["summary"]:
-                break
-            time.sleep(0.05)
-        self.assertIn("70 % in hot", row["summary"])
+
+    def test_a_session_that_nobody_opened_has_its_sentence_in_the_list(self):
+        for goodbye in (True, False):
+            collector = Collector(self.server, new_session())
+            collector.reply()
+            collector.send()
+            self.assertFalse(self.listed(collector.session)["summary"], "a live one has none yet")
+            if goodbye:
+                collector.socket.send_binary(wire.bye(1))
+                collector.reply()
+            collector.socket.close()
+            for _ in range(400):
+                row = self.listed(collector.session)
+                if row["summary"]:
+                    break
+                time.sleep(0.05)
+            self.assertIn("70 % in hot", row["summary"])
+
+    def listed(self, session):
+        return self.server.get("/api/v1/profiles?q=" + session).json()["profiles"][0]
 
     def wait_for_state(self, session, state):
         for _ in range(100):

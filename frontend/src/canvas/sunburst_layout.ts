@@ -18,19 +18,29 @@ export interface SunburstFrame {
   depth: number;
   rings: number;
   radius: number;
+  /** So many of the rings, the innermost, are drawn thin: they are the same for most of it. */
+  thin?: number;
+  /** Arcs narrower than this are left out; in the units of lo and hi. */
+  least?: number;
 }
 
 const TURN = Math.PI * 2;
 /** The disc in the middle holds words. */
 const HOLE = 0.23;
+const THIN_PX = 4;
+const THIN_SHARE = 0.3; // of what is outside the disc, together at most
 
-/** The disc in the middle, then rings that get a little thinner towards the edge. */
+/** The disc in the middle, thin rings where asked for, then rings that get a little thinner towards the edge. */
 export function ringRadius(frame: SunburstFrame, level: number): number {
   const hole = frame.radius * HOLE;
   if (level <= 0) return 0;
   if (level <= 1) return hole * level;
-  const share = Math.min(1, (level - 1) / frame.rings);
-  return hole + (frame.radius - hole) * Math.pow(share, 0.88);
+  const thin = frame.thin ?? 0;
+  const room = frame.radius - hole;
+  const band = Math.min(thin * THIN_PX, room * THIN_SHARE);
+  if (level - 1 < thin) return hole + (band * (level - 1)) / thin;
+  const share = Math.min(1, (level - 1 - thin) / Math.max(1, frame.rings - thin));
+  return hole + band + (room - band) * Math.pow(share, 0.88);
 }
 
 /** The ring a distance from the centre falls into: 0 is the disc, -1 is outside. */
@@ -48,6 +58,7 @@ export function ringAt(frame: SunburstFrame, distance: number): number {
 export function layoutArcs(rows: readonly BoxColumns[], frame: SunburstFrame): Arc[] {
   const arcs: Arc[] = [];
   const width = frame.hi - frame.lo;
+  const least = frame.least ?? 0;
   if (!(width > 0)) return arcs;
   const first = Math.max(0, Math.ceil(frame.depth - 0.999));
   const last = Math.min(rows.length - 1, Math.ceil(frame.depth + frame.rings));
@@ -62,7 +73,7 @@ export function layoutArcs(rows: readonly BoxColumns[], frame: SunburstFrame): A
     let restFrom = -1;
     let restTo = -1;
     const flush = () => {
-      if (restFrom >= 0 && restTo - restFrom > thinnest)
+      if (restFrom >= 0 && restTo - restFrom > thinnest && least === 0)
         arcs.push(arc(depth, -1, restFrom, restTo, r0, r1, frame));
       restFrom = -1;
     };
@@ -71,7 +82,7 @@ export function layoutArcs(rows: readonly BoxColumns[], frame: SunburstFrame): A
       const x1 = row.x1[i] as number;
       if (x1 - x0 >= thinnest) {
         flush();
-        arcs.push(arc(depth, i, x0, x1, r0, r1, frame));
+        if (x1 - x0 >= least) arcs.push(arc(depth, i, x0, x1, r0, r1, frame));
         i++;
         continue;
       }
@@ -99,6 +110,10 @@ export function layoutRim(rows: readonly BoxColumns[], frame: SunburstFrame): Ar
   let i = gallop(row.x1, frame.lo, 0);
   while (i < row.x0.length && (row.x0[i] as number) < frame.hi) {
     const x0 = row.x0[i] as number;
+    if ((row.x1[i] as number) - x0 < (frame.least ?? 0)) {
+      i++;
+      continue;
+    }
     const x1 = Math.max(row.x1[i] as number, x0 + thinnest);
     rim.push(arc(depth, -1, x0, x1, frame.radius + 2.5, frame.radius + 5, frame));
     i = gallop(row.x1, x1, i + 1);
@@ -135,5 +150,7 @@ export function mixFrames(a: SunburstFrame, b: SunburstFrame, t: number): Sunbur
     depth: mix(a.depth, b.depth),
     rings: mix(a.rings, b.rings),
     radius: b.radius,
+    thin: mix(a.thin ?? 0, b.thin ?? 0),
+    least: b.least ?? 0,
   };
 }

@@ -92,6 +92,24 @@ export function histogram(counters: Readonly<Record<string, number>>, prefix: st
   return list;
 }
 
+/**
+ * Of a program that has ended, the heap is told up to the last moment its process was seen: what is
+ * freed while the interpreter is taken down says nothing about the program, and RSS does not show it.
+ */
+export function endTogether(all: readonly SeriesData[]): SeriesData[] {
+  return all.map((s) => {
+    const rss = s.name === "heap" ? all.find((o) => o.name === "rss" && (o.process ?? null) === (s.process ?? null)) : undefined;
+    const end = rss?.t[rss.t.length - 1];
+    const last = end === undefined ? -1 : lastNotAfter(s.t, end);
+    if (end === undefined || last < 0 || last === s.t.length - 1) return s;
+    const upTo = (column: ArrayLike<number>) => [...Array.from(column).slice(0, last + 1), column[last] as number];
+    const cut: SeriesData = { ...s, t: [...Array.from(s.t).slice(0, last + 1), end], v: upTo(s.v) };
+    if (s.min) cut.min = upTo(s.min);
+    if (s.max) cut.max = upTo(s.max);
+    return cut;
+  });
+}
+
 /** What RSS has over the heap at the points of RSS; never less than nothing. */
 export function beyond(rss: SeriesData, heap: SeriesData): { t: number[]; low: number[]; high: number[] } {
   const t: number[] = [];

@@ -49,6 +49,8 @@ export interface ViewState {
   /** How two profiles are made comparable. */
   normalise: "none" | "total" | "ncalls";
   rings: number; // 0 = as many as fit
+  /** The smallest arc of the sunburst, as a share of its middle. */
+  cutoff: number;
   /** A moment of the memory's plot: what was alive then. */
   at: number | null;
   /** The moment it is compared with. */
@@ -84,6 +86,7 @@ export const USUAL: ViewState = {
   colour: "package",
   normalise: "none",
   rings: 0,
+  cutoff: 0,
   at: null,
   base: null,
   domains: [],
@@ -128,6 +131,7 @@ export function parseState(hash: string): ViewState {
   const one = ids(query.get("sel"), ",")[0];
   const focus = ids(query.get("focus"), ",")[0];
   const rings = Number(query.get("rings") ?? 0);
+  const cutoff = Number(query.get("cutoff") ?? 0);
   let from = seconds(query.get("from"));
   let to = seconds(query.get("to"));
   if (from !== null && to !== null && to <= from) from = to = null;
@@ -157,6 +161,7 @@ export function parseState(hash: string): ViewState {
     colour: oneOf(query.get("colour"), ["package", "kind", "self"] as const, "package"),
     normalise: oneOf(query.get("normalise"), ["none", "total", "ncalls"] as const, "none"),
     rings: Number.isInteger(rings) && rings > 0 && rings <= 64 ? rings : 0,
+    cutoff: cutoff > 0 && cutoff < 1 ? cutoff : 0,
     at: moment(query.get("at")),
     base: moment(query.get("base")),
     domains: (query.get("domain") ?? "").split(",").filter((d) => /^(object|malloc|mmap)$/.test(d)),
@@ -196,6 +201,7 @@ export function printState(state: ViewState): string {
   put("colour", state.colour === "package" ? "" : state.colour);
   put("normalise", state.normalise === "none" ? "" : state.normalise);
   put("rings", state.rings ? String(state.rings) : "");
+  put("cutoff", state.cutoff ? String(state.cutoff) : "");
   put("at", state.at === null ? "" : round(state.at));
   put("base", state.base === null ? "" : round(state.base));
   put("domain", state.domains.join(","));

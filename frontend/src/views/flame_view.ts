@@ -38,7 +38,7 @@ export class FlameView implements View, StageOwner {
     const label = "Flame graph. Arrow keys walk the boxes, Enter zooms in, Backspace out; the same numbers are in the Table view.";
     this.stage = new BoxStage(this, label, this.abort.signal);
     this.element.append(
-      el("div", { class: "view-bar" }, this.frame.crumbs, this.controls.order, this.controls.threads, this.controls.shape, this.frame.colourLabel, this.invert, this.flip, reset),
+      el("div", { class: "view-bar" }, this.frame.crumbs, this.controls.order, this.controls.threads, this.controls.shape, this.frame.colourLabel, this.invert, el("span", { class: "icons" }, this.flip, reset)),
       this.frame.note,
       el("div", { class: "stage" }, this.stage.element, this.message),
       this.frame.legend,

@@ -195,7 +195,7 @@ export class LibraryPage {
         "div",
         { class: "words" },
         el("div", { class: "title" }, el("a", { href: row.shapes.join() === "benchmarks" ? "/benchmarks" : `/p/${encodeURIComponent(row.id)}` }, name), stateBadge(row), ...this.tags(row)),
-        el("div", { class: "summary" }, safeName(row.summary || row.producer || row.format)),
+        el("div", { class: "summary", title: safeName(row.summary).slice(0, 600) }, safeName(row.summary || row.producer || row.format)),
       ),
       previewOf(row, this.abort.signal),
       facts,

@@ -1,6 +1,6 @@
 import type { SeriesData } from "../api/types";
 import { formatAmount, formatBytes, significant } from "../model/format";
-import { beyond, hasHeap, robustSlope } from "../model/memory";
+import { beyond, hasHeap, endTogether, robustSlope } from "../model/memory";
 import { el, fill } from "../widgets/dom";
 import { stateCard } from "../widgets/notice";
 import { MemoryFindings } from "./memory_findings";
@@ -11,7 +11,9 @@ import type { Actions, Shared, View } from "./view";
 
 const FEW_KEYS = 4;
 const MIB = 2 ** 20;
-const SLOPE_FROM_S = 0.5;
+/** Below this a whole run has no slope worth a number: it begins, works and ends. */
+const SLOPE_FROM_S = 10;
+const SLOPE_PER_MINUTE_FROM_S = 60;
 
 interface Key extends PlotChoice {
   key: string;
@@ -56,7 +58,8 @@ export class MemoryView implements View {
 
   update(shared: Shared): void {
     this.shared = shared;
-    const series = shared.allSeries ? withoutEchoes(shared.allSeries).sort(seriesOrder) : null;
+    const told = shared.allSeries && shared.profile.state !== "live" ? endTogether(shared.allSeries) : shared.allSeries;
+    const series = told ? withoutEchoes(told).sort(seriesOrder) : null;
     const isEmpty = !series || series.length === 0;
     this.message.hidden = !isEmpty;
     this.body.hidden = isEmpty;
@@ -196,10 +199,12 @@ export class MemoryView implements View {
       const hasWindow = from !== null || to !== null;
       if (begin !== null && end !== null && (hasWindow || !heap))
         parts.push([hasWindow ? `${what}, change in the window` : `${what}, change`, `${end >= begin ? "+" : ""}${formatBytes(end - begin)}`, null, ""]);
-      const slope = (to ?? length) - (from ?? 0) > SLOPE_FROM_S ? robustSlope(main, from ?? 0, to ?? length) : null;
+      const span = (to ?? length) - (from ?? 0);
+      const slope = hasWindow || span >= SLOPE_FROM_S ? robustSlope(main, from ?? 0, to ?? length) : null;
       if (slope) {
-        const perMin = (slope.perSecond * 60) / MIB;
-        parts.push([hasWindow ? "slope of the window" : "slope", `${perMin >= 0 ? "+" : "−"}${significant(Math.abs(perMin))} MiB/min`, null, "Median slope between all pairs of points: a single peak does not turn it"]);
+        // Not a minute's growth from a few seconds: the unit is one that was seen.
+        const [per, unit] = span < SLOPE_PER_MINUTE_FROM_S ? [slope.perSecond / MIB, "s"] : [(slope.perSecond * 60) / MIB, "min"];
+        parts.push([hasWindow ? "slope of the window" : "slope", `${per >= 0 ? "+" : "−"}${significant(Math.abs(per))} MiB/${unit}`, null, "Median slope between all pairs of points: a single peak does not turn it"]);
       }
     }
     const key = JSON.stringify(parts);

@@ -1,5 +1,6 @@
 import type { SeriesData } from "../api/types";
 import { el, fill } from "../widgets/dom";
+import { endTogether } from "../model/memory";
 import { isBytes, isPercent, plotOf, plotRange, seriesColour, seriesTitle, type PlotChoice } from "./series_plot";
 import { TimePlot } from "./time_plot";
 import type { Actions, Shared, View } from "./view";
@@ -33,7 +34,7 @@ export class StripView implements View {
         profile.state === "live" ? "Waiting for the first memory measurement." : "";
       return;
     }
-    const chosen = chooseStrip(series ?? [], shared);
+    const chosen = chooseStrip(profile.state === "live" ? (series ?? []) : endTogether(series ?? []), shared);
     this.element.classList.toggle("is-bare", chosen.length === 0);
     const data = plotOf(shared, chosen, plotRange(shared), KEY_ROOM);
     // No room; the tooltip and the memory view tell it.

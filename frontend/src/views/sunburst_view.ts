@@ -13,7 +13,11 @@ import type { Actions, Shared, View } from "./view";
 
 const MOVE_MS = 420;
 const RING_CHOICES = [4, 6, 8, 12, 16, 24];
+const CUTOFFS: [share: number, label: string][] = [[0, "every arc"], [0.001, "over 0.1 %"], [0.005, "over 0.5 %"], [0.01, "over 1 %"], [0.02, "over 2 %"], [0.05, "over 5 %"]];
 const LEAST_COVERED = 0.1;
+/** A level that is this much one box is the way to the program, not the program. */
+const SAME_FOR_MOST = 0.6;
+const FEWEST_THIN = 3;
 const THINNEST_RING = 23; // CSS pixels, when the number of rings is ours to choose
 
 /** The circle: the chosen root in the middle, callees around it. */
@@ -30,12 +34,15 @@ export class SunburstView implements View {
   private readonly painter: SunburstPainter;
   private readonly controls: PictureControls;
   private readonly rings: HTMLSelectElement;
+  private readonly cutoff: HTMLSelectElement;
   private readonly invert: HTMLButtonElement;
   private shared: Shared | null = null;
   private root: Box = { depth: 0, index: 0 };
   /** Rows below the root, and how many of them are worth a ring. */
   private below = 1;
   private full = 1;
+  /** Of these, how many at first are the same for most. */
+  private thin = 0;
   private rootKey = "";
   private shown: SunburstFrame | null = null;
   private motion: { from: SunburstFrame; start: number } | null = null;
@@ -55,6 +62,9 @@ export class SunburstView implements View {
     this.rings.append(el("option", { value: "0" }, "rings: fit"));
     for (const count of RING_CHOICES) this.rings.append(el("option", { value: count }, `${count} rings`));
     this.rings.addEventListener("change", () => actions.change({ rings: Number(this.rings.value) }));
+    this.cutoff = el("select", { class: "field", "aria-label": "Smallest arc", title: "Arcs below this share of what is in the middle are left out" });
+    for (const [share, label] of CUTOFFS) this.cutoff.append(el("option", { value: share }, label));
+    this.cutoff.addEventListener("change", () => actions.change({ cutoff: Number(this.cutoff.value) }));
     this.invert = el("button", { class: "button quiet", type: "button", "aria-pressed": "false", title: "Callees in the middle: what runs, then who called it (i)" }, "Inverted");
     this.invert.addEventListener("click", () => actions.change({ invert: !this.shared?.state.invert, root: [] }));
     const reset = el("button", { class: "button quiet icon", type: "button", title: "Show everything (0)", "aria-label": "Show everything" }, icon("reset"));
@@ -72,7 +82,7 @@ export class SunburstView implements View {
       this.centre,
     );
     this.element.append(
-      el("div", { class: "view-bar" }, this.frameParts.crumbs, this.controls.threads, this.controls.shape, this.frameParts.colourLabel, this.rings, this.invert, reset),
+      el("div", { class: "view-bar" }, this.frameParts.crumbs, this.controls.threads, this.controls.shape, this.frameParts.colourLabel, this.rings, this.cutoff, this.invert, reset),
       this.frameParts.note,
       el("div", { class: "stage" }, this.stage, this.message),
       this.more,
@@ -91,6 +101,7 @@ export class SunburstView implements View {
     this.frameParts.colourLabel.hidden = shared.isCompared ?? false;
     this.invert.setAttribute("aria-pressed", String(state.invert));
     this.rings.value = String(RING_CHOICES.includes(state.rings) ? state.rings : 0);
+    this.cutoff.value = String(CUTOFFS.some(([share]) => share === state.cutoff) ? state.cutoff : 0);
     this.message.hidden = flame !== null && !flame.isEmpty;
     this.stage.hidden = !this.message.hidden;
     if (!flame || flame.isEmpty) {
@@ -100,8 +111,8 @@ export class SunburstView implements View {
     }
     this.root = rootOf(shared);
     this.below = Math.max(1, depthBelow(flame.flame, this.root));
-    this.full = this.fullRings();
-    const key = `${state.root.join(".")}/${state.rings}`;
+    this.measure();
+    const key = `${state.root.join(".")}/${state.rings}/${state.cutoff}`;
     if (flame !== before) {
       this.hover = null;
       this.cursor = null;
@@ -145,26 +156,39 @@ export class SunburstView implements View {
     const [lo, hi] = extentOf(flame.flame, this.root);
     const radius = Math.max(40, Math.min(this.width, this.height) / 2 - 10);
     const fits = Math.max(4, Math.floor((radius * 0.8) / THINNEST_RING));
-    const rings = Math.min(this.below, this.shared?.state.rings || Math.min(fits, this.full));
-    return { lo, hi, depth: this.root.depth, rings: Math.max(rings, 3), radius };
+    const { rings: chosen, cutoff } = this.shared?.state ?? { rings: 0, cutoff: 0 };
+    // Thin only when the rest would not fit beside them.
+    const thin = Math.min(this.below, this.full) > (chosen || fits) ? this.thin : 0;
+    const room = Math.max(4, fits - Math.round(thin / 6));
+    const rings = Math.min(this.below, chosen ? chosen + thin : Math.min(room + thin, this.full));
+    return { lo, hi, depth: this.root.depth, rings: Math.max(rings, 3), radius, thin, least: (hi - lo) * cutoff };
   }
 
   /** How deep the picture goes before only slivers are left: they would cost everyone their room. */
-  private fullRings(): number {
+  private measure(): void {
     const flame = this.shared?.flame;
-    if (!flame) return 1;
+    if (!flame) return;
     const [lo, hi] = extentOf(flame.flame, this.root);
     let rings = 0;
+    let same = 0;
     for (let depth = this.root.depth + 1; depth < flame.flame.rows.length; depth++) {
       const row = flame.flame.rows[depth];
       if (!row) break;
       const [first, end] = rangeWithin(row, lo, hi);
       let covered = 0;
-      for (let i = first; i < end; i++) covered += (row.x1[i] as number) - (row.x0[i] as number);
+      let widest = 0;
+      for (let i = first; i < end; i++) {
+        const width = (row.x1[i] as number) - (row.x0[i] as number);
+        covered += width;
+        widest = Math.max(widest, width);
+      }
       if (covered < (hi - lo) * LEAST_COVERED) break;
+      if (same === rings && widest >= (hi - lo) * SAME_FOR_MOST) same++;
       rings++;
     }
-    return Math.max(rings, 4);
+    this.full = Math.max(rings, 4);
+    // The last one that most share is where they part: it keeps its name.
+    this.thin = same > FEWEST_THIN ? same - 1 : 0;
   }
 
   private scene(): SunburstScene | null {
@@ -219,16 +243,20 @@ export class SunburstView implements View {
   }
 
   /** What lies further out than the picture goes is never simply missing. */
-  private updateMore(rings: number): void {
-    this.more.hidden = rings >= this.below;
-    this.more.textContent = `${rings} of ${this.below} levels. Click an arc to go deeper, or choose more rings above.`;
+  private updateMore({ rings, thin = 0, least = 0 }: SunburstFrame): void {
+    const words: string[] = [];
+    if (rings < this.below) words.push(`${rings} of ${this.below} levels. Click an arc to go deeper, or choose more rings above.`);
+    if (thin) words.push(`The first ${thin}, which most stacks share, are drawn thin.`);
+    if (least) words.push(`Arcs ${CUTOFFS.find(([share]) => share === this.shared?.state.cutoff)?.[1] ?? ""} only.`);
+    this.more.hidden = words.length === 0;
+    this.more.textContent = words.join(" ");
   }
 
   private updateCentre(): void {
     const flame = this.shared?.flame;
     const target = this.target();
     if (!flame || !target) return;
-    this.updateMore(target.rings);
+    this.updateMore(target);
     const box = this.hover ?? this.cursor ?? this.root;
     const name = box.depth === 0 ? "all" : safeName(flame.name(functionOf(flame.flame, box)));
     const size = ringRadius(target, 1) * 2 - 14;
@@ -257,7 +285,8 @@ export class SunburstView implements View {
     if (ring === 0) return this.root;
     const at = this.shown.lo + (angleOf(dx, dy) / (Math.PI * 2)) * (this.shown.hi - this.shown.lo);
     const index = boxAt(row, at);
-    return index >= 0 ? { depth, index } : null;
+    if (index < 0 || (row.x1[index] as number) - (row.x0[index] as number) < (this.shown.least ?? 0)) return null;
+    return { depth, index };
   }
 
   private choose(box: Box): void {

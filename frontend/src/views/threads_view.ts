@@ -19,6 +19,7 @@ interface Row {
   name: HTMLButtonElement;
   canvas: HTMLCanvasElement;
   share: HTMLElement;
+  holds: HTMLElement;
 }
 
 /** What each thread did over time: who held the interpreter is seen at a glance. */
@@ -93,8 +94,9 @@ export class ThreadsView implements View {
     if (!row) {
       const name = el("button", { class: "thread-name", type: "button" });
       const canvas = el("canvas", { role: "img" });
-      const share = el("span", { class: "number" });
-      row = { item: el("li", {}, name, canvas, share), name, canvas, share };
+      const share = el("span");
+      const holds = el("small", { class: "holds" });
+      row = { item: el("li", {}, name, canvas, el("span", { class: "number" }, share, holds)), name, canvas, share, holds };
       this.rows.set(one.thread, row);
       this.list.append(row.item);
       name.addEventListener("click", () => this.toggle(one.thread));
@@ -109,7 +111,11 @@ export class ThreadsView implements View {
     const sum = (list: readonly number[]) => list.reduce((a, b) => a + b, 0);
     const busy = sum(one.oncpu) + sum(one.gil);
     const all = busy + sum(one.wants) + sum(one.idle);
-    row.share.textContent = `${formatPercent(all ? busy / all : 0)} busy`.replace(/\.\d+/, "");
+    row.share.textContent = `${wholePercent(all ? busy / all : 0)} busy`;
+    const held = sum(one.gil);
+    const everyone = sum((shared.activity?.threads ?? []).map((t) => sum(t.gil)));
+    row.holds.textContent = held > 0 ? `GIL ${wholePercent(held / everyone)}` : "";
+    row.holds.title = "Of the samples in which a thread had the GIL, how many were this one's";
     row.canvas.setAttribute(
       "aria-label",
       `${title}: ${formatCount(sum(one.gil))} samples with the GIL, ${formatCount(sum(one.oncpu))} on a CPU, ${formatCount(sum(one.wants))} waiting for the GIL, ${formatCount(sum(one.idle))} idle`,
@@ -133,16 +139,25 @@ export class ThreadsView implements View {
   }
 }
 
+/** A column narrower than this holds so few samples that it shows their luck, not the thread's. */
+const COLUMN_PX = 6;
+
+export function bucketsPerColumn(buckets: number, width: number): number {
+  return Math.max(1, Math.ceil((buckets * COLUMN_PX) / Math.max(1, width)));
+}
+
 /** What part of its samples the thread spent how, bucket by bucket; blank where it was not there. */
-function drawThread(canvas: HTMLCanvasElement, one: ActivityThread, buckets: number, colours: string[]): void {
+function drawThread(canvas: HTMLCanvasElement, one: ActivityThread, fine: number, colours: string[]): void {
   const context = canvas.getContext("2d");
   const box = canvas.getBoundingClientRect();
   if (!context || box.width <= 0) return;
   const ratio = devicePixelRatio || 1;
   canvas.width = Math.round(box.width * ratio);
   canvas.height = Math.round(box.height * ratio);
+  const join = bucketsPerColumn(fine, box.width);
+  const buckets = Math.ceil(fine / join);
   for (let i = 0; i < buckets; i++) {
-    const amounts = STATES.map(([key]) => one[key][i] ?? 0);
+    const amounts = STATES.map(([key]) => one[key].slice(i * join, (i + 1) * join).reduce((sum, n) => sum + n, 0));
     const all = amounts.reduce((sum, n) => sum + n, 0);
     if (all === 0) continue;
     const left = Math.round((i / buckets) * canvas.width);
@@ -155,4 +170,8 @@ function drawThread(canvas: HTMLCanvasElement, one: ActivityThread, buckets: num
       bottom -= height;
     });
   }
+}
+
+function wholePercent(share: number): string {
+  return formatPercent(share).replace(/\.\d+/, "");
 }

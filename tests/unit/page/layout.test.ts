@@ -93,6 +93,25 @@ test("sunburst: the root is a disc and rings meet without a gap", () => {
   assert.ok(Math.abs(ringRadius(frame, 4) - 200) < 1e-9);
 });
 
+test("sunburst: thin rings leave the room to the others, and all still meet", () => {
+  const deep = { ...frame, rings: 12 };
+  const thin = { ...deep, thin: 8 };
+  for (let level = 1; level <= 12; level++) assert.ok(ringRadius(thin, level + 1) > ringRadius(thin, level));
+  assert.ok(Math.abs(ringRadius(thin, 13) - 200) < 1e-9);
+  const width = (f: typeof deep, level: number) => ringRadius(f, level + 1) - ringRadius(f, level);
+  assert.ok(width(thin, 3) < width(deep, 3) / 1.5);
+  assert.ok(width(thin, 10) > width(deep, 10) * 1.5);
+  for (let level = 1; level <= 12; level++) assert.equal(ringAt(thin, ringRadius(thin, level) + 0.5), level);
+});
+
+test("sunburst: arcs below the cutoff are left out, and nothing stands for them", () => {
+  const all = layoutArcs(sample().rows, frame);
+  const least = 15;
+  const arcs = layoutArcs(sample().rows, { ...frame, least });
+  assert.ok(arcs.length < all.length);
+  assert.ok(arcs.every((a) => a.index >= 0 && a.a1 - a.a0 >= (Math.PI * 2 * least) / 100 - 1e-9));
+});
+
 test("sunburst: an arc's angle is its share of the root", () => {
   const arcs = layoutArcs(sample().rows, { ...frame, lo: 0, hi: 60, depth: 1, rings: 2 });
   const b = arcs.find((a) => a.depth === 2 && a.index === 0)!;

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import type { Profile, SeriesData } from "../../../frontend/src/api/types";
-import { beyond, errorText, hasHeap, histogram, isHeapKey, measureOf, robustSlope, sampleStep } from "../../../frontend/src/model/memory";
+import { beyond, endTogether, errorText, hasHeap, histogram, isHeapKey, measureOf, robustSlope, sampleStep } from "../../../frontend/src/model/memory";
 import { USUAL } from "../../../frontend/src/state/url";
 
 function series(name: string, points: [number, number][]): SeriesData {
@@ -23,6 +23,16 @@ test("memory: a slope is that of most points, whatever one peak does", () => {
 test("memory: a slope of many points takes some of them", () => {
   const many: [number, number][] = Array.from({ length: 50_000 }, (_, i) => [i / 10, 7 * i]);
   assert.ok(Math.abs((robustSlope(series("rss", many), 0, 5000)?.perSecond ?? 0) - 70) < 1e-6);
+});
+
+test("memory: of a program that has ended the heap stops where RSS stops", () => {
+  const rss = series("rss", [[0, 10], [1, 20], [2, 15]]);
+  const [cut, kept] = endTogether([series("heap", [[0.5, 12], [1.9, 9], [2.1, 9], [2.2, 1]]), rss]);
+  assert.deepEqual(cut?.t, [0.5, 1.9, 2]);
+  assert.deepEqual(cut?.v, [12, 9, 9], "what is freed while the interpreter goes is not the program's");
+  assert.equal(kept, rss);
+  const alone = series("heap", [[0, 1], [9, 2]]);
+  assert.deepEqual(endTogether([alone]), [alone]);
 });
 
 test("memory: what RSS has beyond the heap is never less than nothing", () => {

@@ -34,6 +34,7 @@ test("url: what is printed is read back the same", () => {
     colour: "self",
     normalise: "total",
     rings: 8,
+    cutoff: 0.01,
     at: 2.5,
     base: 1,
     domains: ["object", "mmap"],
@@ -54,12 +55,13 @@ test("url: the documented example is understood", () => {
 });
 
 test("url: nonsense counts as not said", () => {
-  const state = parseState("#view=evil&root=1.x.-3&from=a&to=Infinity&rings=9999&sel=-1&thread=1e99,2&state=oncpu,rm&at=-2&base=x&domain=moon,malloc&measure=all&by=moon&colour=red&theme=x");
+  const state = parseState("#view=evil&root=1.x.-3&from=a&to=Infinity&rings=9999&cutoff=-1&sel=-1&thread=1e99,2&state=oncpu,rm&at=-2&base=x&domain=moon,malloc&measure=all&by=moon&colour=red&theme=x");
   assert.equal(state.view, "sunburst");
   assert.deepEqual(state.root, [1]);
   assert.equal(state.from, null);
   assert.equal(state.to, null);
   assert.equal(state.rings, 0);
+  assert.equal(state.cutoff, 0);
   assert.equal(state.sel, null);
   assert.deepEqual(state.threads, [2]);
   assert.deepEqual(state.states, ["oncpu"]);
