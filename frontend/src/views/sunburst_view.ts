@@ -111,7 +111,7 @@ export class SunburstView implements View {
     }
     this.root = rootOf(shared);
     this.below = Math.max(1, depthBelow(flame.flame, this.root));
-    this.measure();
+    this.measureRings();
     const key = `${state.root.join(".")}/${state.rings}/${state.cutoff}`;
     if (flame !== before) {
       this.hover = null;
@@ -165,7 +165,7 @@ export class SunburstView implements View {
   }
 
   /** How deep the picture goes before only slivers are left: they would cost everyone their room. */
-  private measure(): void {
+  private measureRings(): void {
     const flame = this.shared?.flame;
     if (!flame) return;
     const [lo, hi] = extentOf(flame.flame, this.root);
