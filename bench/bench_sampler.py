@@ -44,6 +44,7 @@ THREADS = {"threads": 9}
 BOARD = 16  # numbers; two for each of four threads and those of `uneven`
 POLL = 0.05
 UNWATCHED = 0.8
+AGAIN = 5
 TAIL = 0.25  # before a tool ends: it may be writing what it has
 # Of each program: at full speed, which is stacks a second; at rates, which is what it costs.
 CASES = ["shallow:0", "deep:0", "threads:0", "real:0", "tasks:0", "shallow:1000", "deep:1000", "real:100", "real:1000",
@@ -81,7 +82,8 @@ class Program:
         return self.pace
 
     def watched(self, tool, python, seconds, rate, threads):
-        """The moments of the watch: when it was surely going on, and when it was as good as over."""
+        """The moments of the watch: when it was surely going on, and when it was as good as over; None when the
+        machine was so busy that they were missed, or that the program stood still between them."""
         watcher = tool.start(python, self.process.pid, seconds, rate, threads)
         moments = [self.look(watcher.pid)]
         while watcher.poll() is None:
@@ -97,9 +99,8 @@ class Program:
         over = moments[-1].time if tool.ends_itself else moments[-1].time + TAIL
         if watcher.returncode or over - moments[0].time < seconds:
             raise SystemExit(f"{tool.name} failed: {watcher.returncode}\n{tool.words()[-2000:]}")
-        first = next(m for m in moments if m.time > over - seconds)
-        last = [m for m in moments if m.time <= over - TAIL][-1]
-        return first, last
+        during = [m for m in moments if over - seconds < m.time <= over - TAIL]
+        return (during[0], during[-1]) if during and during[-1].cpu > during[0].cpu else None
 
     def stop(self):
         self.process.kill()
@@ -135,7 +136,14 @@ def measure(program, python, name, tool, rate, seconds):
     """One watch by one tool, which went between two unwatched turns; the later is made here."""
     threads = THREADS.get(name, 1)
     before = program.pace
-    first, last = program.watched(tool, python, seconds, rate, threads)
+    for _ in range(AGAIN):
+        moments = program.watched(tool, python, seconds, rate, threads)
+        if moments:
+            break
+        print(f"the machine is too busy to watch {tool.name} for {seconds} s: again", file=sys.stderr, flush=True)
+    else:
+        raise SystemExit("the machine is too busy for this")
+    first, last = moments
     after = program.unwatched()
     seen = tool.seen(rate, threads)
     wrong, parts = judge(seen.stacks, name)
