@@ -50,6 +50,7 @@ enum python_unwind_result python_unwind(const struct python_layout *layout,
     const bool has_tlbc = layout->frame_tlbc_index != PYTHON_NO_FIELD;
     const bool is_ip_wide = layout->ip == PYTHON_IP_POINTER;
     size_t count = 0;
+    bool is_root = true; /* of the last one passed */
 
     /* Shims count too, so that a circle of them ends. */
     for (size_t steps = 0; frame != 0 && frame != base; steps++) {
@@ -78,12 +79,20 @@ enum python_unwind_result python_unwind(const struct python_layout *layout,
             f->is_entry = !has_owner || (has_entry_flag && bytes[layout->frame_is_entry] != 0);
             if (has_tlbc)
                 memcpy(&f->tlbc, bytes + layout->frame_tlbc_index, sizeof(f->tlbc));
-        } else if (count > 0) {
+            is_root = !has_owner || bytes[layout->frame_owner] != FRAME_OWNED_BY_GENERATOR;
+            frame = load_u64(bytes + layout->frame_previous);
+            continue;
+        }
+        is_root = true;
+        if (count > 0) {
             frames[count - 1].is_entry = true;
             frames[count - 1].entry = frame;
         }
         frame = load_u64(bytes + layout->frame_previous);
     }
+    /* A generator that is suspended leads nowhere: it ran only for a moment while it was read. */
+    if (frame == 0 && !is_root)
+        return PYTHON_UNWIND_BROKEN;
     *len = count;
     return PYTHON_UNWIND_OK;
 }
