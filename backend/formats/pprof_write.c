@@ -128,7 +128,8 @@ static void put_tables(struct writer *w)
         const struct wire_function *f = &t->functions[i];
         put_number(&w->message, 1, i + 1);
         put_number(&w->message, 2, f->name);
-        /* No system name: go's pprof takes one that is equal for mangled C++, and drops <module>. */
+        /* No system name: go's pprof takes one that is equal for mangled C++, and drops <module>.
+         */
         put_number(&w->message, 4, f->file);
         put_number(&w->message, 5, f->line);
         put_message(&w->out, 5, &w->message);
