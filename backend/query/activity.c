@@ -13,8 +13,8 @@ static const char *const column_names[COLUMNS] = {"oncpu", "gil", "wants", "idle
 struct grid {
     uint64_t t0, t1;
     size_t buckets, threads;
-    uint32_t *cells; /* thread, column, bucket */
-    bool *is_met;    /* thread */
+    float *cells; /* thread, column, bucket: samples, and parts of them */
+    bool *is_met; /* thread */
 };
 
 static bool grid_init(struct grid *g, const struct profile *p, const struct query_filter *f,
@@ -35,8 +35,43 @@ static bool grid_init(struct grid *g, const struct profile *p, const struct quer
     return g->cells && g->is_met;
 }
 
-/* A sample is in one column: what it did matters most, holding the GIL counts as running too. */
-static void count_sample(struct grid *g, uint32_t thread, uint64_t t, uint32_t state)
+/* Which of a set's values are time that passed and CPU time; SIZE_MAX = not in it. */
+struct times {
+    size_t wall, cpu;
+};
+
+static struct times find_times(const struct profile *p, const struct sample_set *set)
+{
+    struct times found = {SIZE_MAX, SIZE_MAX};
+    for (size_t i = 0; i < set->values_len; i++) {
+        const char *name = strtab_text(&p->tables.strings, set->types[i].name);
+        if (strcmp(name, "wall") == 0)
+            found.wall = i;
+        if (strcmp(name, "cpu") == 0)
+            found.cpu = i;
+    }
+    return found;
+}
+
+static double value_at(const struct sample_set *set, size_t which, size_t row)
+{
+    return (double)(set->values[which].value ? set->values[which].value[row]
+                                             : set->values[which].constant);
+}
+
+/* A sample stands for a stretch of time, and one that is not said to be on a CPU may have been so
+ * for a part of it: a thread that computes for 2 ms and then sleeps for 10, over and over. */
+static double cpu_part(const struct sample_set *set, const struct times *times, size_t row)
+{
+    if (times->wall == SIZE_MAX || times->cpu == SIZE_MAX)
+        return 0;
+    double wall = value_at(set, times->wall, row);
+    double cpu = value_at(set, times->cpu, row);
+    return wall <= 0 || cpu <= 0 ? 0 : cpu >= wall ? 1 : cpu / wall;
+}
+
+/* What it did matters most; holding the GIL counts as running too. `part`: cpu_part. */
+static void count_sample(struct grid *g, uint32_t thread, uint64_t t, uint32_t state, double part)
 {
     if (thread >= g->threads || t < g->t0 || t >= g->t1)
         return;
@@ -44,12 +79,14 @@ static void count_sample(struct grid *g, uint32_t thread, uint64_t t, uint32_t s
     size_t bucket = (size_t)(share * (double)g->buckets);
     if (bucket >= g->buckets)
         bucket = g->buckets - 1;
-    uint32_t *cells = g->cells + thread * COLUMNS * g->buckets + bucket;
+    float *cells = g->cells + thread * COLUMNS * g->buckets + bucket;
     size_t column = state & WIRE_HAS_GIL     ? 1
                     : state & WIRE_ON_CPU    ? 0
                     : state & WIRE_WANTS_GIL ? 2
                                              : 3;
-    cells[column * g->buckets]++;
+    if (column == 3)
+        cells[0] += (float)part;
+    cells[column * g->buckets] += column == 3 ? (float)(1 - part) : 1.0F;
     g->is_met[thread] = true;
 }
 
@@ -67,6 +104,11 @@ static const struct sample_set *choose_set(const struct profile *p, const struct
         }
     }
     return NULL;
+}
+
+static void put_count(struct json_out *j, float samples)
+{
+    json_out_f64(j, round((double)samples * 100) / 100);
 }
 
 static void write_grid(struct json_out *j, const struct grid *g)
@@ -89,7 +131,7 @@ static void write_grid(struct json_out *j, const struct grid *g)
             json_out_key(j, column_names[c]);
             json_out_array(j);
             for (size_t b = 0; b < g->buckets; b++)
-                json_out_u64(j, g->cells[(t * COLUMNS + c) * g->buckets + b]);
+                put_count(j, g->cells[(t * COLUMNS + c) * g->buckets + b]);
             json_out_end(j);
         }
         json_out_end(j);
@@ -106,12 +148,13 @@ enum status activity_write_json(const struct profile *p, const struct query_filt
     enum status st = grid_init(&g, p, filter, buckets) ? STATUS_OK : STATUS_NO_MEMORY;
     const struct sample_set *set = choose_set(p, filter);
     if (st == STATUS_OK && set) {
+        struct times times = find_times(p, set);
         /* Time is looked at for each sample anyway. */
         st = filter_rows_init(&rows, p, set, false, filter);
         for (size_t i = 0; st == STATUS_OK && i < set->len; i++) {
             if (filter_rows_pass(&rows, i))
                 count_sample(&g, set->thread ? set->thread[i] : 0, set->time_ns[i],
-                             set->state ? set->state[i] : 0);
+                             set->state ? set->state[i] : 0, cpu_part(set, &times, i));
         }
         filter_rows_deinit(&rows);
     }

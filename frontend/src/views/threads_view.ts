@@ -118,7 +118,7 @@ export class ThreadsView implements View {
     row.holds.title = "Of the samples in which a thread had the GIL, how many were this one's";
     row.canvas.setAttribute(
       "aria-label",
-      `${title}: ${formatCount(sum(one.gil))} samples with the GIL, ${formatCount(sum(one.oncpu))} on a CPU, ${formatCount(sum(one.wants))} waiting for the GIL, ${formatCount(sum(one.idle))} idle`,
+      `${title}: ${formatCount(sum(one.gil))} samples with the GIL, ${formatCount(Math.round(sum(one.oncpu)))} on a CPU, ${formatCount(sum(one.wants))} waiting for the GIL, ${formatCount(Math.round(sum(one.idle)))} idle`,
     );
   }
 

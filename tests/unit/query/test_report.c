@@ -60,6 +60,29 @@ Test(activity, puts_each_sample_of_each_thread_into_one_bucket_and_state)
     profile_free(p);
 }
 
+/* 2 ms of work and 10 ms of sleep are a thread that is one sixth busy, not an idle one. */
+Test(activity, what_an_idle_sample_had_of_cpu_time_is_time_on_a_cpu)
+{
+    struct profile *p = small_new("cpu", "wall", "ns");
+    uint32_t column;
+    cr_assert_eq(profile_add_value_type(p, 0, "cpu", "ns", &column), STATUS_OK);
+    for (uint64_t i = 0; i < 4; i++) {
+        struct profile_sample s = {.time_ns = i * 100,
+                                   .stack = small_stack(p, "a"),
+                                   .values = (int64_t[]){100, i == 3 ? 0 : 25}};
+        cr_assert_eq(profile_add_sample(p, 0, &s), STATUS_OK);
+    }
+    cr_assert_eq(profile_finish(p), STATUS_OK);
+    struct buf b;
+    buf_init(&b, 0);
+    cr_assert_eq(activity_write_json(p, &everything, 1, 1, &b, NULL), STATUS_OK);
+    cr_assert(strstr(text_of(&b),
+                     "\"thread\":0,\"oncpu\":[0.75],\"gil\":[0],\"wants\":[0],\"idle\":[3.25]"),
+              "%s", (char *)b.data);
+    buf_deinit(&b);
+    profile_free(p);
+}
+
 Test(summary, says_the_hottest_function_and_the_peak)
 {
     struct profile *p = small_new("cpu", "wall", "ns");
