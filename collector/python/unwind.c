@@ -90,9 +90,6 @@ enum python_unwind_result python_unwind(const struct python_layout *layout,
         }
         frame = load_u64(bytes + layout->frame_previous);
     }
-    /* A generator that is suspended leads nowhere: it ran only for a moment while it was read. */
-    if (frame == 0 && !is_root)
-        return PYTHON_UNWIND_BROKEN;
     *len = count;
-    return PYTHON_UNWIND_OK;
+    return frame == 0 && !is_root ? PYTHON_UNWIND_SUSPENDED : PYTHON_UNWIND_OK;
 }

@@ -28,6 +28,7 @@ enum python_unwind_result {
     PYTHON_UNWIND_UNREADABLE, /* the chain leads where nothing can be read */
     PYTHON_UNWIND_BROKEN,     /* it is misaligned or holds what no frame holds */
     PYTHON_UNWIND_TOO_DEEP,   /* more than `max` frames, or a circle */
+    PYTHON_UNWIND_SUSPENDED,  /* the outermost is a generator that does not run: nobody called it */
 };
 
 /* The address of the innermost frame of the thread state at `tstate`; 0 = none. */
@@ -36,7 +37,8 @@ enum python_unwind_result python_top_frame(const struct python_layout *layout,
                                            uint64_t *frame);
 
 /* Walks outwards from `frame` to the end of the chain or to `base` (0 = none). Frames that are no
- * Python function (the shims between C and Python) are passed over. */
+ * Python function (the shims between C and Python) are passed over. `*len` is set when the result
+ * is OK or SUSPENDED. */
 enum python_unwind_result python_unwind(const struct python_layout *layout,
                                         const struct memory_reader *reader, uint64_t frame,
                                         uint64_t base, struct python_frame *frames, size_t max,

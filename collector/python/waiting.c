@@ -136,7 +136,7 @@ static bool frame_of(const struct python_layout *layout, const struct memory_rea
     enum python_unwind_result result = python_unwind(layout, reader, frame, 0, two, 1, &len);
     if (result == PYTHON_UNWIND_TOO_DEEP) /* what is behind it is of no matter */
         len = 1;
-    else if (result != PYTHON_UNWIND_OK || len == 0)
+    else if ((result != PYTHON_UNWIND_OK && result != PYTHON_UNWIND_SUSPENDED) || len == 0)
         return false;
     *out = two[0];
     out->generator = coroutine;

@@ -406,6 +406,7 @@ enum reading_result reading_frames(struct reading *r, const uint8_t *slice,
     struct memory_reader reader = {.find = find_bytes, .ctx = r};
     enum python_unwind_result result =
         python_unwind(r->layout, &reader, top, base, frames, max, len);
+    /* A generator that is suspended now ran only for a moment of the reading: torn, too. */
     if (result != PYTHON_UNWIND_OK) {
         *len = 0;
         return result == PYTHON_UNWIND_TOO_DEEP ? READING_TOO_DEEP : READING_BROKEN;

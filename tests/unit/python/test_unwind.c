@@ -79,6 +79,22 @@ Test(python_unwind, ends_at_the_base_frame)
     cr_expect_eq(len, 1);
 }
 
+/* It ran for a moment while it was read, or it waits and is asked for: the caller knows which. */
+Test(python_unwind, a_generator_that_nobody_called_is_told)
+{
+    struct python_frame frames[8];
+    size_t len;
+    put_frame(BASE + FRAME, 0, 0x1000, 0x1010, 1);
+    put_frame(BASE + 2 * FRAME, BASE + FRAME, 0x2000, 0x2020, 0);
+    cr_expect_eq(python_unwind(&layout, &reader, BASE + 2 * FRAME, 0, frames, 8, &len),
+                 PYTHON_UNWIND_SUSPENDED);
+    cr_expect_eq(len, 2);
+    put_frame(BASE + FRAME, BASE + 3 * FRAME, 0x1000, 0x1010, 1);
+    put_frame(BASE + 3 * FRAME, 0, 0, 0, 3);
+    cr_expect_eq(python_unwind(&layout, &reader, BASE + 2 * FRAME, 0, frames, 8, &len),
+                 PYTHON_UNWIND_OK);
+}
+
 Test(python_unwind, a_circle_is_too_deep)
 {
     struct python_frame frames[8];
