@@ -52,7 +52,7 @@ struct sampled_process {
     /* From 3.12 on an interpreter may have a GIL of its own; those past the limit are not known. */
     struct sampled_gil {
         uint64_t begin;  /* the struct, where those who want it wait */
-        uint64_t at;     /* address of its holder, see process.c */
+        uint64_t at;     /* address of its holder, see process_round.c */
         uint64_t holder; /* a thread state, as read in this round; 0 = nobody */
     } gils[SAMPLED_GILS_MAX];
     size_t gils_len;
@@ -69,7 +69,7 @@ struct sampled_process {
     struct span_watch *spans; /* NULL = nobody asks */
 
     double pace;   /* the fastest read of late, as a multiple of the usual; 0 = none yet */
-    bool was_slow; /* the last read was no proof: see process.c */
+    bool was_slow; /* the last read was no proof: see process_read.c */
     bool is_held;  /* the thread stands still: any read is proof */
     struct iovec *iov;
     size_t iov_cap;

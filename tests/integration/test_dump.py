@@ -2,7 +2,9 @@
 
 import contextlib
 import json
+import os
 import pathlib
+import shutil
 import subprocess
 import sys
 import unittest
@@ -145,6 +147,22 @@ class EveryPython(unittest.TestCase):
             for options in (["--async", "some"], ["--locals", "--locals-size", "1"], ["--locals-size", "1M"]):
                 done = support.heliograph(folder, "dump", *options, process.pid)
                 self.assertEqual((done.returncode, len(done.stderr.splitlines())), (2, 1), done.stderr)
+
+    def test_who_may_not_read_a_process_hears_what_is_missing(self):
+        with support.scratch() as folder:
+            program, target, become = support.HELIOGRAPH, 1, []  # a person cannot read the system's first process
+            if os.geteuid() == 0:
+                if not shutil.which("setpriv"):
+                    self.skipTest("SKIP: root, and there is no setpriv to become another user with")
+                folder.chmod(0o755)
+                program = shutil.copy(support.HELIOGRAPH, folder)
+                target, become = os.getpid(), ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"]
+            for command in (["dump"], ["attach", "--no-open", "--save", "/dev/null"]):
+                done = subprocess.run([*become, program, *command, str(target)], capture_output=True, text=True, timeout=60,
+                                      env=support.environment(folder), cwd="/")
+                self.assertEqual(done.returncode, 3, done.stderr)
+                self.assertRegex(done.stderr, f"not permitted to read process {target} of user 0: that takes CAP_SYS_PTRACE, which heliograph "
+                                 r"\(user \d+\) does not have: (run heliograph with sudo|start the container with --cap-add=SYS_PTRACE)\n$")
 
 
 if __name__ == "__main__":

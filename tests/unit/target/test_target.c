@@ -178,6 +178,48 @@ Test(target_attach, refuses_a_process_that_is_not_there)
     cr_expect_eq(target_check_readable(getpid(), &err), STATUS_OK);
 }
 
+/* What a person is told says what is missing, and fits where processes keep it. */
+Test(target_permission, says_what_is_missing)
+{
+    static const struct {
+        struct target_permission p;
+        struct target_denied d;
+        const char *words[3];
+    } cases[] = {
+        {{.yama_scope = 3, .has_ptrace_capability = true}, {0}, {"ptrace_scope is 3", "restarted"}},
+        {{.yama_scope = 2}, {0}, {"ptrace_scope is 2", "CAP_SYS_PTRACE", "with sudo"}},
+        {{.yama_scope = 2, .is_container = true},
+         {0},
+         {"ptrace_scope is 2", "--cap-add=SYS_PTRACE"}},
+        {{.yama_scope = 1}, {0}, {"ptrace_scope is 1", "heliograph run", "ptrace_scope=0"}},
+        {{.yama_scope = 1}, {.owner = 7}, {"of user 7", "CAP_SYS_PTRACE", "with sudo"}},
+        {{.yama_scope = -1, .is_container = true}, {.owner = 7}, {"of user 7", "--cap-add"}},
+        {{.yama_scope = 0}, {.is_undumpable = true}, {"not dumpable", "CAP_SYS_PTRACE"}},
+        {{.yama_scope = -1}, {0}, {"without CAP_SYS_PTRACE", "with sudo"}},
+        {{.yama_scope = -1, .is_container = true, .has_filter = true},
+         {0},
+         {"without CAP_SYS_PTRACE", "seccomp", "--cap-add"}},
+        {{.yama_scope = 1, .has_ptrace_capability = true},
+         {.is_other_space = true},
+         {"user namespace", "does not count"}},
+        {{.yama_scope = 1, .has_ptrace_capability = true, .is_container = true, .has_filter = true},
+         {0},
+         {"in spite of CAP_SYS_PTRACE", "seccomp=unconfined"}},
+        {{.has_ptrace_capability = true}, {0}, {"in spite of", "SELinux"}},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct error err = {0};
+        struct target_denied d = cases[i].d;
+        d.pid = INT32_MAX;
+        target_explain_denied(&cases[i].p, &d, &err);
+        cr_expect_eq(err.status, STATUS_DENIED);
+        cr_expect_lt(strlen(err.text), TARGET_REASON_MAX, "%s", err.text);
+        for (size_t k = 0; k < 3 && cases[i].words[k]; k++)
+            cr_expect_not_null(strstr(err.text, cases[i].words[k]), "%s: %s", cases[i].words[k],
+                               err.text);
+    }
+}
+
 Test(target_process, the_stat_of_this_process_is_read)
 {
     struct process_stat stat;
