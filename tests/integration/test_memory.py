@@ -399,7 +399,7 @@ class Sampled(unittest.TestCase):
                                     f"line {line}: {made} of {size}")
 
     def test_what_is_sampled_is_also_seen_to_go(self):
-        result = run_sampled(ONE, "churn.py", 4096)
+        result = run_sampled(ONE, "churn.py", self.EVERY)
         for row in result["sums"]:
             if row["function"] in self.TRUTH and row["file"].endswith("churn.py"):
                 self.assertEqual((row["allocated"], row["allocations"]), (row["freed"], row["frees"]))
