@@ -111,7 +111,7 @@ class EveryPython(unittest.TestCase):
                     torn, ticks = torn + counters["torn"], ticks + counters["ticks"]
                     for line in lines:
                         body = [(f[0], f[2]) for f in line.frames if f[1] == "flutter_body.py"]
-                        if not body:
+                        if not body or [name for name, _ in body] == ["<module>"]:  # the second: its functions are only being made
                             continue
                         judged += line.samples
                         self.assertEqual([f[0] for f in line.frames[:2]] + [body[0][0]], ["<module>", "main", "once"], line)
