@@ -44,8 +44,7 @@ static void write_verdict(struct json_out *j, const char *expression, const stru
     json_out_object(j);
     json_out_key(j, "expression");
     json_out_text(j, expression);
-    json_out_key(j, "holds");
-    json_out_bool(j, v->holds);
+    json_put_bool(j, "holds", v->holds);
     json_out_key(j, "reasons");
     json_out_array(j);
     for (size_t at = 0; at < v->reasons.len;) {

@@ -22,12 +22,9 @@ static void put_json(struct json_out *j, const struct library_row *row)
     json_out_text(j, row->format);
     json_out_key(j, "state");
     json_out_text(j, library_state_name(row->state));
-    json_out_key(j, "created_unix_ms");
-    json_out_u64(j, row->created_unix_ms);
-    json_out_key(j, "duration_s");
-    json_out_f64(j, (double)row->duration_ns / 1e9);
-    json_out_key(j, "samples");
-    json_out_u64(j, row->samples);
+    json_put_u64(j, "created_unix_ms", row->created_unix_ms);
+    json_put_f64(j, "duration_s", (double)row->duration_ns / 1e9);
+    json_put_u64(j, "samples", row->samples);
     json_out_key(j, "summary");
     json_out_text(j, row->summary);
     json_out_end(j);

@@ -245,18 +245,6 @@ bool webhook_judge(const struct webhook *w, CURLcode code, bool *is_final, char 
 
 /* ---- what is told ---- */
 
-static void put_text(struct json_out *j, const char *key, const char *text)
-{
-    json_out_key(j, key);
-    json_out_text(j, text);
-}
-
-static void put_number(struct json_out *j, const char *key, double value)
-{
-    json_out_key(j, key);
-    json_out_f64(j, value);
-}
-
 enum status webhook_write(struct buf *body, const char *kind, const char *base_url,
                           const struct library_alert *alert)
 {
@@ -264,29 +252,29 @@ enum status webhook_write(struct buf *body, const char *kind, const char *base_u
     char url[256];
     json_out_init(&j, body);
     json_out_object(&j);
-    put_text(&j, "text", alert->text); /* what chat programs show */
-    put_text(&j, "event", kind);
+    json_put_text(&j, "text", alert->text); /* what chat programs show */
+    json_put_text(&j, "event", kind);
     json_out_key(&j, "alert");
     json_out_u64(&j, alert->number);
     json_out_key(&j, "rule");
     json_out_object(&j);
     json_out_key(&j, "number");
     json_out_u64(&j, alert->rule);
-    put_text(&j, "name", alert->rule_name);
-    put_text(&j, "kind", library_rule_kind_name(alert->kind));
-    put_number(&j, "bound", alert->bound);
+    json_put_text(&j, "name", alert->rule_name);
+    json_put_text(&j, "kind", library_rule_kind_name(alert->kind));
+    json_put_f64(&j, "bound", alert->bound);
     json_out_end(&j);
     if (*alert->profile) {
         snprintf(url, sizeof(url), "%.150s/p/%s", base_url, alert->profile);
-        put_text(&j, "profile", alert->profile);
-        put_text(&j, "name", alert->profile_name);
-        put_text(&j, "url", url);
-        put_number(&j, "at_s", alert->at_s);
+        json_put_text(&j, "profile", alert->profile);
+        json_put_text(&j, "name", alert->profile_name);
+        json_put_text(&j, "url", url);
+        json_put_f64(&j, "at_s", alert->at_s);
     }
-    put_number(&j, "value", alert->value);
+    json_put_f64(&j, "value", alert->value);
     if (alert->kind == RULE_SHARE) {
-        put_text(&j, "function", alert->function);
-        put_number(&j, "baseline", alert->baseline);
+        json_put_text(&j, "function", alert->function);
+        json_put_f64(&j, "baseline", alert->baseline);
     }
     json_out_key(&j, "created_unix_ms");
     json_out_u64(&j, alert->created_unix_ms);

@@ -78,10 +78,8 @@ static enum status compare(struct question *q, struct error *err)
     json_out_text(&j, q->base);
     json_out_key(&j, "target_profile");
     json_out_text(&j, q->target);
-    json_out_key(&j, "base_rev");
-    json_out_u64(&j, q->both.base.revision);
-    json_out_key(&j, "target_rev");
-    json_out_u64(&j, target_revision(&q->both));
+    json_put_u64(&j, "base_rev", q->both.base.revision);
+    json_put_u64(&j, "target_rev", target_revision(&q->both));
     diff_write_members(&d, top, &j);
     json_out_end(&j);
     diff_free(&d);

@@ -119,8 +119,7 @@ static void put_counters(struct json_out *j, const struct profile *p)
     json_out_key(j, "counters");
     json_out_object(j);
     for (size_t i = 0; i < p->counters_len; i++) {
-        json_out_key(j, strtab_text(&p->tables.strings, p->counters[i].name));
-        json_out_u64(j, p->counters[i].value);
+        json_put_u64(j, strtab_text(&p->tables.strings, p->counters[i].name), p->counters[i].value);
     }
     json_out_end(j);
 }
@@ -140,19 +139,14 @@ static enum status write_news(struct api_cache *cache, const struct library_hold
                                  : api_summary(cache, hold, &summary);
     json_out_init(&j, out);
     json_out_object(&j);
-    json_out_key(&j, "rev");
-    json_out_u64(&j, hold->revision);
+    json_put_u64(&j, "rev", hold->revision);
     json_out_key(&j, "state");
     json_out_text(&j, library_state_name(hold->state));
-    json_out_key(&j, "duration_s");
-    json_out_f64(&j, (double)p->duration_ns / 1e9);
-    json_out_key(&j, "samples");
-    json_out_u64(&j, samples);
-    json_out_key(&j, "threads");
-    json_out_u64(&j, p->tables.threads_len);
+    json_put_f64(&j, "duration_s", (double)p->duration_ns / 1e9);
+    json_put_u64(&j, "samples", samples);
+    json_put_u64(&j, "threads", p->tables.threads_len);
     put_counters(&j, p);
-    json_out_key(&j, "summary");
-    json_out_string(&j, (const char *)summary.data, summary.len);
+    json_put_string(&j, "summary", (const char *)summary.data, summary.len);
     const struct series *rss = find_series(p, "rss");
     json_out_key(&j, "rss_bytes");
     if (rss)

@@ -193,8 +193,7 @@ static void put_view(struct json_out *j, const struct library_share *share)
         }
         at += len + (at[len] == '&');
     }
-    json_out_key(j, "view");
-    json_out_string(j, (const char *)view.data, view.len);
+    json_put_string(j, "view", (const char *)view.data, view.len);
     buf_deinit(&view);
 }
 

@@ -40,10 +40,8 @@ static void begin_event(struct writer *w, const char *phase)
     json_out_object(&w->json);
     json_out_key(&w->json, "ph");
     json_out_text(&w->json, phase);
-    json_out_key(&w->json, "pid");
-    json_out_u64(&w->json, w->pid);
-    json_out_key(&w->json, "tid");
-    json_out_u64(&w->json, w->tid);
+    json_put_u64(&w->json, "pid", w->pid);
+    json_put_u64(&w->json, "tid", w->tid);
 }
 
 static void put_begin(struct writer *w, uint32_t frame, uint64_t ns)
@@ -64,12 +62,10 @@ static void put_begin(struct writer *w, uint32_t frame, uint64_t ns)
         json_out_key(&w->json, "file");
         put_string(w, f->file);
         if (t->frames[frame].line) {
-            json_out_key(&w->json, "line");
-            json_out_u64(&w->json, t->frames[frame].line);
+            json_put_u64(&w->json, "line", t->frames[frame].line);
         }
         if (f->line) {
-            json_out_key(&w->json, "funcLine");
-            json_out_u64(&w->json, f->line);
+            json_put_u64(&w->json, "funcLine", f->line);
         }
         json_out_end(&w->json);
     }
@@ -225,8 +221,7 @@ static void put_series(struct writer *w, const struct series *s)
         put_string(w, s->name);
         json_out_key(&w->json, "args");
         json_out_object(&w->json);
-        json_out_key(&w->json, strtab_text(&w->p->tables.strings, s->unit));
-        json_out_f64(&w->json, s->value[i]);
+        json_put_f64(&w->json, strtab_text(&w->p->tables.strings, s->unit), s->value[i]);
         json_out_end(&w->json);
         json_out_end(&w->json);
     }
@@ -242,8 +237,7 @@ static void put_span(struct writer *w, const struct model_span *s, size_t number
         put_string(w, s->name);
         json_out_key(&w->json, "cat");
         json_out_text(&w->json, "span");
-        json_out_key(&w->json, "id");
-        json_out_u64(&w->json, number);
+        json_put_u64(&w->json, "id", number);
         json_out_end(&w->json);
     }
 }

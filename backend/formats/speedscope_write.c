@@ -37,12 +37,10 @@ static void put_frames(struct writer *w)
             put_string(w, f->file);
         }
         if (line) {
-            json_out_key(&w->json, "line");
-            json_out_u64(&w->json, line);
+            json_put_u64(&w->json, "line", line);
         }
         if (t->frames[i].column) {
-            json_out_key(&w->json, "col");
-            json_out_u64(&w->json, t->frames[i].column);
+            json_put_u64(&w->json, "col", t->frames[i].column);
         }
         json_out_end(&w->json);
     }

@@ -4,6 +4,7 @@
 #include "backend/model/apply_parts.h"
 #include "backend/model/rows.h"
 #include "backend/model/samples.h"
+#include "backend/model/time_order.h"
 
 /* Everything a batch needs memory for. Strings that are interned and rows that are reserved stay
  * when a later step fails: nothing refers to them. */
@@ -117,46 +118,6 @@ static enum status stage_sets(struct profile *p, const struct wire_batch *b,
     return st;
 }
 
-struct moment {
-    uint64_t time_ns;
-    uint32_t row;
-};
-
-static int by_time_then_row(const void *a, const void *b)
-{
-    const struct moment *x = a;
-    const struct moment *y = b;
-    if (x->time_ns != y->time_ns)
-        return x->time_ns < y->time_ns ? -1 : 1;
-    return x->row < y->row ? -1 : x->row > y->row;
-}
-
-/* The rows by rising time, or NULL when they stand so. */
-static enum status order_of(const uint64_t *times, size_t len, uint32_t **out)
-{
-    size_t ordered = 1;
-    while (ordered < len && times[ordered] >= times[ordered - 1])
-        ordered++;
-    *out = NULL;
-    if (ordered >= len)
-        return STATUS_OK;
-    struct moment *moments = malloc(len * sizeof(*moments));
-    uint32_t *order = malloc(len * sizeof(*order));
-    if (!moments || !order) {
-        free(moments);
-        free(order);
-        return STATUS_NO_MEMORY;
-    }
-    for (size_t i = 0; i < len; i++)
-        moments[i] = (struct moment){.time_ns = times[i], .row = (uint32_t)i};
-    qsort(moments, len, sizeof(*moments), by_time_then_row);
-    for (size_t i = 0; i < len; i++)
-        order[i] = moments[i].row;
-    free(moments);
-    *out = order;
-    return STATUS_OK;
-}
-
 /* Makes the columns that this block's rows need; `before` rows come first. */
 static enum status stage_block(struct sample_set *s, const struct wire_samples *block,
                                size_t before)
@@ -200,7 +161,7 @@ static enum status stage_samples(struct profile *p, const struct wire_batch *b,
         st = stage_block(set, block, set->len + rows[block->set]);
         rows[block->set] += block->len;
         if (st == STATUS_OK && block->time_ns)
-            st = order_of(block->time_ns, block->len, &stage->sample_order[i]);
+            st = time_order(block->time_ns, block->len, &stage->sample_order[i]);
     }
     free(rows);
     return st;
@@ -258,7 +219,7 @@ static enum status stage_points(struct profile *p, const struct wire_batch *b,
         rows[block->metric] += block->len;
         st = reserve_points(series, series->len + rows[block->metric]);
         if (st == STATUS_OK)
-            st = order_of(block->time_ns, block->len, &stage->point_order[i]);
+            st = time_order(block->time_ns, block->len, &stage->point_order[i]);
     }
     free(rows);
     return st;

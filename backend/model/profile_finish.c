@@ -3,47 +3,23 @@
 
 #include "backend/model/profile.h"
 #include "backend/model/samples.h"
-
-struct moment {
-    uint64_t time_ns;
-    double value;
-    size_t row;
-};
-
-static int by_time_then_row(const void *a, const void *b)
-{
-    const struct moment *x = a;
-    const struct moment *y = b;
-    if (x->time_ns != y->time_ns)
-        return x->time_ns < y->time_ns ? -1 : 1;
-    return x->row < y->row ? -1 : x->row > y->row;
-}
-
-static bool is_ordered(const struct series *s)
-{
-    for (size_t i = 1; i < s->len; i++) {
-        if (s->time_ns[i] < s->time_ns[i - 1])
-            return false;
-    }
-    return true;
-}
+#include "backend/model/time_order.h"
 
 static enum status sort_series(struct series *s)
 {
-    if (is_ordered(s))
-        return STATUS_OK;
-    struct moment *moments = malloc(s->len * sizeof(*moments));
-    if (!moments)
-        return STATUS_NO_MEMORY;
-    for (size_t i = 0; i < s->len; i++)
-        moments[i] = (struct moment){.time_ns = s->time_ns[i], .value = s->value[i], .row = i};
-    qsort(moments, s->len, sizeof(*moments), by_time_then_row);
-    for (size_t i = 0; i < s->len; i++) {
-        s->time_ns[i] = moments[i].time_ns;
-        s->value[i] = moments[i].value;
+    uint32_t *order;
+    enum status st = time_order(s->time_ns, s->len, &order);
+    if (st != STATUS_OK || !order)
+        return st;
+    uint64_t *scratch = malloc(s->len * sizeof(*scratch));
+    if (scratch) {
+        time_order_apply(order, s->len, s->time_ns, sizeof(*s->time_ns), scratch);
+        time_order_apply(order, s->len, s->value, sizeof(*s->value), scratch);
     }
-    free(moments);
-    return STATUS_OK;
+    st = scratch ? STATUS_OK : STATUS_NO_MEMORY;
+    free(order);
+    free(scratch);
+    return st;
 }
 
 /* Gives back what was reserved ahead. A block that cannot shrink stays as it is. */

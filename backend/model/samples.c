@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "backend/model/tables.h"
+#include "backend/model/time_order.h"
 
 enum { FIRST_CAP = 64 };
 
@@ -108,64 +109,26 @@ enum status samples_admit_value(struct sample_set *s, size_t i, int64_t value)
     return s->values[i].constant == value ? STATUS_OK : samples_widen_value(s, i);
 }
 
-struct moment {
-    uint64_t time_ns;
-    size_t row;
-};
-
-static int by_time_then_row(const void *a, const void *b)
-{
-    const struct moment *x = a;
-    const struct moment *y = b;
-    if (x->time_ns != y->time_ns)
-        return x->time_ns < y->time_ns ? -1 : 1;
-    return x->row < y->row ? -1 : x->row > y->row;
-}
-
-/* Reorders a column (when it exists) through `scratch`, which has room for it. */
-static void reorder(void *column, size_t item_size, const struct moment *order, size_t len,
-                    void *scratch)
-{
-    if (!column)
-        return;
-    const char *from = column;
-    char *to = scratch;
-    for (size_t i = 0; i < len; i++)
-        memcpy(to + i * item_size, from + order[i].row * item_size, item_size);
-    memcpy(column, scratch, len * item_size);
-}
-
-static bool is_ordered(const struct sample_set *s)
-{
-    for (size_t i = 1; i < s->len; i++) {
-        if (s->time_ns[i] < s->time_ns[i - 1])
-            return false;
-    }
-    return true;
-}
-
 static enum status sort_by_time(struct sample_set *s)
 {
-    if (!s->has_time || is_ordered(s))
+    if (!s->has_time)
         return STATUS_OK;
-    struct moment *order = malloc(s->len * sizeof(*order));
+    uint32_t *order;
+    enum status st = time_order(s->time_ns, s->len, &order);
+    if (st != STATUS_OK || !order)
+        return st;
     uint64_t *scratch = malloc(s->len * sizeof(*scratch)); /* no column is wider */
-    if (!order || !scratch) {
+    if (!scratch) {
         free(order);
-        free(scratch);
         return STATUS_NO_MEMORY;
     }
-    for (size_t i = 0; i < s->len; i++)
-        order[i] = (struct moment){.time_ns = s->time_ns[i], .row = i};
-    qsort(order, s->len, sizeof(*order), by_time_then_row);
-
-    reorder(s->time_ns, sizeof(*s->time_ns), order, s->len, scratch);
-    reorder(s->thread, sizeof(*s->thread), order, s->len, scratch);
-    reorder(s->stack, sizeof(*s->stack), order, s->len, scratch);
-    reorder(s->label_set, sizeof(*s->label_set), order, s->len, scratch);
-    reorder(s->state, sizeof(*s->state), order, s->len, scratch);
+    time_order_apply(order, s->len, s->time_ns, sizeof(*s->time_ns), scratch);
+    time_order_apply(order, s->len, s->thread, sizeof(*s->thread), scratch);
+    time_order_apply(order, s->len, s->stack, sizeof(*s->stack), scratch);
+    time_order_apply(order, s->len, s->label_set, sizeof(*s->label_set), scratch);
+    time_order_apply(order, s->len, s->state, sizeof(*s->state), scratch);
     for (size_t i = 0; i < s->values_len; i++)
-        reorder(s->values[i].value, sizeof(*s->values[i].value), order, s->len, scratch);
+        time_order_apply(order, s->len, s->values[i].value, sizeof(*s->values[i].value), scratch);
     free(order);
     free(scratch);
     return STATUS_OK;

@@ -40,10 +40,8 @@ static enum status put_values(struct json_out *j, const struct profile *p)
         json_put_text(j, "unit", v->unit);
         json_put_f64(j, "total", query_value_total(p, v));
         json_put_u64(j, "samples", samples_of(p, v));
-        json_out_key(j, "default");
-        json_out_bool(j, i == 0);
-        json_out_key(j, "estimated");
-        json_out_bool(j, v->source == QUERY_CALL_GRAPH);
+        json_put_bool(j, "default", i == 0);
+        json_put_bool(j, "estimated", v->source == QUERY_CALL_GRAPH);
         json_out_end(j);
     }
     json_out_end(j);
@@ -178,8 +176,7 @@ enum status about_write_json(const struct about *a, const struct profile *p, str
     json_out_init(&j, out);
     json_out_object(&j);
     put_head(&j, a, p);
-    json_out_key(&j, "summary");
-    json_out_string(&j, a->summary ? a->summary : "", a->summary_len);
+    json_put_string(&j, "summary", a->summary ? a->summary : "", a->summary_len);
     enum status st = put_values(&j, p);
     put_processes(&j, p);
     if (st == STATUS_OK)

@@ -113,20 +113,16 @@ static void put_count(struct json_out *j, float samples)
 
 static void write_grid(struct json_out *j, const struct grid *g)
 {
-    json_out_key(j, "t0");
-    json_out_f64(j, (double)g->t0 / 1e9);
-    json_out_key(j, "t1");
-    json_out_f64(j, (double)g->t1 / 1e9);
-    json_out_key(j, "buckets");
-    json_out_u64(j, g->buckets);
+    json_put_f64(j, "t0", (double)g->t0 / 1e9);
+    json_put_f64(j, "t1", (double)g->t1 / 1e9);
+    json_put_u64(j, "buckets", g->buckets);
     json_out_key(j, "threads");
     json_out_array(j);
     for (size_t t = 0; t < g->threads; t++) {
         if (!g->is_met[t])
             continue;
         json_out_object(j);
-        json_out_key(j, "thread");
-        json_out_u64(j, t);
+        json_put_u64(j, "thread", t);
         for (size_t c = 0; c < COLUMNS; c++) {
             json_out_key(j, column_names[c]);
             json_out_array(j);
@@ -162,8 +158,7 @@ enum status activity_write_json(const struct profile *p, const struct query_filt
         struct json_out j;
         json_out_init(&j, out);
         json_out_object(&j);
-        json_out_key(&j, "rev");
-        json_out_u64(&j, revision);
+        json_put_u64(&j, "rev", revision);
         write_grid(&j, &g);
         json_out_end(&j);
         st = buf_status(out);

@@ -95,8 +95,7 @@ enum status ask_leaks(const struct ask *a, struct buf *answer, bool *is_binary, 
     struct json_out j;
     json_out_init(&j, answer);
     json_out_object(&j);
-    json_out_key(&j, "rev");
-    json_out_u64(&j, a->revision);
+    json_put_u64(&j, "rev", a->revision);
     json_out_key(&j, "leaks");
     leaks_write(&j, &leaks, a->profile, limit);
     json_out_end(&j);

@@ -186,18 +186,13 @@ static void write_edges(struct json_out *j, const struct profile *p, const char 
     for (size_t i = 0; i < len; i++) {
         const struct callers_edge *e = &edges[i];
         json_out_object(j);
-        json_out_key(j, "id");
-        json_out_u64(j, is_root && e->function == 0 ? (uint32_t)NAMES_ROOT : e->function);
+        json_put_u64(j, "id", is_root && e->function == 0 ? (uint32_t)NAMES_ROOT : e->function);
         names_members(j, p, is_root && e->function == 0 ? (uint32_t)NAMES_ROOT : e->function);
-        json_out_key(j, "self");
-        json_out_f64(j, e->self);
-        json_out_key(j, "total");
-        json_out_f64(j, e->total);
+        json_put_f64(j, "self", e->self);
+        json_put_f64(j, "total", e->total);
         if (has_calls) {
-            json_out_key(j, "ncalls");
-            json_out_u64(j, e->calls);
-            json_out_key(j, "primitive_calls");
-            json_out_u64(j, e->primitive_calls);
+            json_put_u64(j, "ncalls", e->calls);
+            json_put_u64(j, "primitive_calls", e->primitive_calls);
         }
         json_out_end(j);
     }
@@ -211,19 +206,15 @@ enum status callers_write_json(const struct callers *c, const struct profile *p,
     struct json_out j;
     json_out_init(&j, out);
     json_out_object(&j);
-    json_out_key(&j, "rev");
-    json_out_u64(&j, revision);
+    json_put_u64(&j, "rev", revision);
     json_out_key(&j, "unit");
     json_out_text(&j, c->value.unit);
     json_out_key(&j, "function");
     json_out_object(&j);
-    json_out_key(&j, "id");
-    json_out_u64(&j, c->function);
+    json_put_u64(&j, "id", c->function);
     names_members(&j, p, c->function);
-    json_out_key(&j, "self");
-    json_out_f64(&j, c->self);
-    json_out_key(&j, "total");
-    json_out_f64(&j, c->total);
+    json_put_f64(&j, "self", c->self);
+    json_put_f64(&j, "total", c->total);
     json_out_end(&j);
     write_edges(&j, p, "callers", c->callers, c->callers_len, is_graph, !is_graph);
     write_edges(&j, p, "callees", c->callees, c->callees_len, is_graph, false);

@@ -132,31 +132,13 @@ static void put_texts(struct json_out *j, const char *key, const struct strtab *
     json_out_end(j);
 }
 
-static void put_u64(struct json_out *j, const char *key, uint64_t v)
-{
-    json_out_key(j, key);
-    json_out_u64(j, v);
-}
-
-static void put_f64(struct json_out *j, const char *key, double v)
-{
-    json_out_key(j, key);
-    json_out_f64(j, v);
-}
-
-static void put_text(struct json_out *j, const char *key, const char *v)
-{
-    json_out_key(j, key);
-    json_out_text(j, v);
-}
-
 static void put_whole(struct json_out *j, const char *key, double total, uint64_t samples)
 {
     json_out_key(j, key);
     json_out_object(j);
-    put_f64(j, "total", total);
+    json_put_f64(j, "total", total);
     if (samples)
-        put_u64(j, "samples", samples);
+        json_put_u64(j, "samples", samples);
     json_out_end(j);
 }
 
@@ -174,28 +156,28 @@ static void put_head(const struct flame *f, const struct diff *d, const struct c
     struct json_out j;
     json_out_init(&j, out);
     json_out_object(&j);
-    put_text(&j, "base_profile", names->base);
-    put_text(&j, "target_profile", names->target);
-    put_u64(&j, "base_rev", names->base_revision);
-    put_u64(&j, "target_rev", names->target_revision);
-    put_text(&j, "value", f->value.name);
-    put_text(&j, "unit", f->value.unit);
-    put_text(&j, "normalise", diff_normalise_name(d->normalise));
+    json_put_text(&j, "base_profile", names->base);
+    json_put_text(&j, "target_profile", names->target);
+    json_put_u64(&j, "base_rev", names->base_revision);
+    json_put_u64(&j, "target_rev", names->target_revision);
+    json_put_text(&j, "value", f->value.name);
+    json_put_text(&j, "unit", f->value.unit);
+    json_put_text(&j, "normalise", diff_normalise_name(d->normalise));
     json_out_key(&j, "is_tested");
     json_out_bool(&j, d->is_tested);
-    put_f64(&j, "total", f->total);
-    put_f64(&j, "scale", f->scale);
+    json_put_f64(&j, "total", f->total);
+    json_put_f64(&j, "scale", f->scale);
     put_whole(&j, "base", d->base_total, d->base_samples);
     put_whole(&j, "target", d->target_total, d->target_samples);
-    put_f64(&j, "target_scale", d->target_scale);
+    json_put_f64(&j, "target_scale", d->target_scale);
     json_out_key(&j, "rows");
     json_out_array(&j);
     for (size_t i = 0; i < f->rows_len; i++)
         json_out_u64(&j, f->row_start[i + 1] - f->row_start[i]);
     json_out_end(&j);
-    put_u64(&j, "nodes", f->nodes);
-    put_u64(&j, "pruned", f->pruned);
-    put_u64(&j, "truncated_depth", f->truncated_depth);
+    json_put_u64(&j, "nodes", f->nodes);
+    json_put_u64(&j, "pruned", f->pruned);
+    json_put_u64(&j, "truncated_depth", f->truncated_depth);
     json_out_key(&j, "estimated");
     json_out_bool(&j, f->is_estimated);
     json_out_key(&j, "flags");

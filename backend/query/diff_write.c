@@ -16,38 +16,19 @@ static size_t at_most(size_t n, size_t top)
 
 /* ---- JSON ---- */
 
-static void put_f64(struct json_out *j, const char *key, double v)
+static void put_known(struct json_out *j, const char *key, double v)
 {
     if (isnan(v))
         return; /* keys that do not apply are left out */
-    json_out_key(j, key);
-    json_out_f64(j, v);
-}
-
-static void put_u64(struct json_out *j, const char *key, uint64_t v)
-{
-    json_out_key(j, key);
-    json_out_u64(j, v);
-}
-
-static void put_bool(struct json_out *j, const char *key, bool v)
-{
-    json_out_key(j, key);
-    json_out_bool(j, v);
-}
-
-static void put_text(struct json_out *j, const char *key, const char *v)
-{
-    json_out_key(j, key);
-    json_out_text(j, v);
+    json_put_f64(j, key, v);
 }
 
 static void put_change(struct json_out *j, double base, double target)
 {
-    put_f64(j, "base", base);
-    put_f64(j, "target", target);
-    put_f64(j, "change", target - base);
-    put_f64(j, "relative", diff_relative(base, target));
+    put_known(j, "base", base);
+    put_known(j, "target", target);
+    put_known(j, "change", target - base);
+    put_known(j, "relative", diff_relative(base, target));
 }
 
 static void put_number(struct json_out *j, const char *key, const struct diff_number *n,
@@ -56,9 +37,9 @@ static void put_number(struct json_out *j, const char *key, const struct diff_nu
     json_out_key(j, key);
     json_out_object(j);
     put_change(j, n->base, n->target);
-    put_f64(j, "q", n->q);
+    put_known(j, "q", n->q);
     if (is_tested)
-        put_bool(j, "is_significant", n->is_significant);
+        json_put_bool(j, "is_significant", n->is_significant);
     json_out_end(j);
 }
 
@@ -66,8 +47,8 @@ static void put_pair(struct json_out *j, const char *key, uint64_t base, uint64_
 {
     json_out_key(j, key);
     json_out_object(j);
-    put_u64(j, "base", base);
-    put_u64(j, "target", target);
+    json_put_u64(j, "base", base);
+    json_put_u64(j, "target", target);
     json_out_end(j);
 }
 
@@ -84,22 +65,22 @@ static void put_row(struct json_out *j, const struct diff *d, const struct diff_
         json_out_string(j, module, len);
     }
     if (r->base_function != (uint32_t)DIFF_NONE)
-        put_u64(j, "base_id", r->base_function);
+        json_put_u64(j, "base_id", r->base_function);
     if (r->target_function != (uint32_t)DIFF_NONE)
-        put_u64(j, "target_id", r->target_function);
-    put_text(j, "state", state_names[r->state]);
+        json_put_u64(j, "target_id", r->target_function);
+    json_put_text(j, "state", state_names[r->state]);
     put_number(j, "self", &r->self, d->is_tested);
     put_number(j, "total", &r->total, d->is_tested);
     if (d->is_tested) {
         put_pair(j, "samples_self", r->base_samples_self, r->target_samples_self);
         put_pair(j, "samples_total", r->base_samples_total, r->target_samples_total);
-        put_bool(j, "is_significant", r->is_significant);
+        json_put_bool(j, "is_significant", r->is_significant);
     }
     if (d->value.source == QUERY_CALL_GRAPH) {
         put_pair(j, "ncalls", r->base_calls, r->target_calls);
         put_pair(j, "primitive_calls", r->base_primitive, r->target_primitive);
     }
-    put_bool(j, "is_regression", r->is_regression);
+    json_put_bool(j, "is_regression", r->is_regression);
     json_out_end(j);
 }
 
@@ -121,11 +102,11 @@ static void put_benchmark(struct json_out *j, const struct diff_benchmark *b)
         {"min_s", x->min_s, y->min_s},
     };
     json_out_object(j);
-    put_text(j, "name", b->name);
-    put_text(j, "state",
-             state_names[b->base && b->target ? DIFF_CHANGED
-                         : b->target          ? DIFF_ADDED
-                                              : DIFF_REMOVED]);
+    json_put_text(j, "name", b->name);
+    json_put_text(j, "state",
+                  state_names[b->base && b->target ? DIFF_CHANGED
+                              : b->target          ? DIFF_ADDED
+                                                   : DIFF_REMOVED]);
     for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
         json_out_key(j, numbers[i].key);
         json_out_object(j);
@@ -133,10 +114,10 @@ static void put_benchmark(struct json_out *j, const struct diff_benchmark *b)
         json_out_end(j);
     }
     put_pair(j, "rounds", x->rounds, y->rounds);
-    put_f64(j, "q", b->q);
+    put_known(j, "q", b->q);
     if (!isnan(b->q))
-        put_bool(j, "is_significant", b->is_significant);
-    put_bool(j, "is_regression", b->is_regression);
+        json_put_bool(j, "is_significant", b->is_significant);
+    json_put_bool(j, "is_regression", b->is_regression);
     json_out_end(j);
 }
 
@@ -144,9 +125,9 @@ static void put_whole(struct json_out *j, const char *key, double total, uint64_
 {
     json_out_key(j, key);
     json_out_object(j);
-    put_f64(j, "total", total);
+    put_known(j, "total", total);
     if (samples)
-        put_u64(j, "samples", samples);
+        json_put_u64(j, "samples", samples);
     json_out_end(j);
 }
 
@@ -157,24 +138,24 @@ static void put_counts(struct json_out *j, const struct diff *d)
         of[d->rows[i].state]++;
     json_out_key(j, "counts");
     json_out_object(j);
-    put_u64(j, "functions", d->len);
+    json_put_u64(j, "functions", d->len);
     for (size_t i = 0; i < 4; i++)
-        put_u64(j, state_names[i], of[i]);
-    put_u64(j, "benchmarks", d->benchmarks_len);
-    put_u64(j, "significant", d->significant);
-    put_u64(j, "regressions", d->regressions);
+        json_put_u64(j, state_names[i], of[i]);
+    json_put_u64(j, "benchmarks", d->benchmarks_len);
+    json_put_u64(j, "significant", d->significant);
+    json_put_u64(j, "regressions", d->regressions);
     json_out_end(j);
 }
 
 void diff_write_members(const struct diff *d, size_t top, struct json_out *j)
 {
     if (d->value.unit) {
-        put_text(j, "value", d->value.name);
-        put_text(j, "unit", d->value.unit);
-        put_text(j, "normalise", diff_normalise_name(d->normalise));
-        put_bool(j, "is_tested", d->is_tested);
+        json_put_text(j, "value", d->value.name);
+        json_put_text(j, "unit", d->value.unit);
+        json_put_text(j, "normalise", diff_normalise_name(d->normalise));
+        json_put_bool(j, "is_tested", d->is_tested);
         if (d->is_tested)
-            put_f64(j, "rate", DIFF_RATE);
+            put_known(j, "rate", DIFF_RATE);
         put_whole(j, "base", d->base_total, d->base_samples);
         put_whole(j, "target", d->target_total, d->target_samples);
     }

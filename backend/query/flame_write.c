@@ -159,8 +159,7 @@ static enum status write_functions(struct json_out *j, const struct flame *f,
 
 static void number(struct json_out *j, const char *key, double value)
 {
-    json_out_key(j, key);
-    json_out_f64(j, value);
+    json_put_f64(j, key, value);
 }
 
 static void write_in_time(struct json_out *j, const struct timeline_head *t)
@@ -191,16 +190,14 @@ static enum status write_head(const struct flame *f, const struct profile *p, co
     struct json_out j;
     json_out_init(&j, out);
     json_out_object(&j);
-    json_out_key(&j, "rev");
-    json_out_u64(&j, options->revision);
+    json_put_u64(&j, "rev", options->revision);
     json_out_key(&j, "value");
     json_out_text(&j, f->value.name);
     json_out_key(&j, "unit");
     json_out_text(&j, f->value.unit);
     number(&j, "total", f->total);
     number(&j, "scale", f->scale);
-    json_out_key(&j, "samples");
-    json_out_u64(&j, f->samples);
+    json_put_u64(&j, "samples", f->samples);
     number(&j, "from_s", f->from_s);
     number(&j, "to_s", f->to_s);
     json_out_key(&j, "rows");
@@ -208,18 +205,13 @@ static enum status write_head(const struct flame *f, const struct profile *p, co
     for (size_t i = 0; i < f->rows_len; i++)
         json_out_u64(&j, f->row_start[i + 1] - f->row_start[i]);
     json_out_end(&j);
-    json_out_key(&j, "nodes");
-    json_out_u64(&j, f->nodes);
-    json_out_key(&j, "pruned");
-    json_out_u64(&j, f->pruned);
-    json_out_key(&j, "truncated_depth");
-    json_out_u64(&j, f->truncated_depth);
+    json_put_u64(&j, "nodes", f->nodes);
+    json_put_u64(&j, "pruned", f->pruned);
+    json_put_u64(&j, "truncated_depth", f->truncated_depth);
     if (f->left_out < 0)
         number(&j, "left_out", f->left_out);
-    json_out_key(&j, "estimated");
-    json_out_bool(&j, f->is_estimated);
-    json_out_key(&j, "flags");
-    json_out_bool(&j, f->flags != NULL);
+    json_put_bool(&j, "estimated", f->is_estimated);
+    json_put_bool(&j, "flags", f->flags != NULL);
     if (f->in_time)
         write_in_time(&j, f->in_time);
     enum status st = write_functions(&j, f, p, c);

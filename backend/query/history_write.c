@@ -21,12 +21,6 @@ static void put_text(struct json_out *j, const struct history *h, const char *ke
     json_out_string(j, text_at(h, id), strtab_len(&h->texts, id));
 }
 
-static void put_u64(struct json_out *j, const char *key, uint64_t v)
-{
-    json_out_key(j, key);
-    json_out_u64(j, v);
-}
-
 static void put_run(struct json_out *j, const struct history *h, const struct history_run *r)
 {
     json_out_object(j);
@@ -37,7 +31,7 @@ static void put_run(struct json_out *j, const struct history *h, const struct hi
     put_text(j, h, "branch", r->branch);
     json_out_key(j, "is_dirty");
     json_out_bool(j, r->is_dirty);
-    put_u64(j, "time_unix_ms", r->unix_ms);
+    json_put_u64(j, "time_unix_ms", r->unix_ms);
     json_out_end(j);
 }
 
@@ -49,14 +43,14 @@ static void put_point(struct json_out *j, const struct history_point *p)
     } numbers[] = {{"mean_s", p->mean}, {"median_s", p->median}, {"stddev_s", p->stddev},
                    {"min_s", p->min},   {"change", p->change},   {"q", p->q}};
     json_out_object(j);
-    put_u64(j, "run", p->run);
+    json_put_u64(j, "run", p->run);
     for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
         if (isnan(numbers[i].value))
             continue; /* keys that do not apply are left out */
         json_out_key(j, numbers[i].key);
         json_out_f64(j, numbers[i].value);
     }
-    put_u64(j, "rounds", p->rounds);
+    json_put_u64(j, "rounds", p->rounds);
     if (p->mark) {
         json_out_key(j, "mark");
         json_out_text(j, marks[p->mark]);
@@ -90,9 +84,9 @@ enum status history_write_json(const struct history *h, struct buf *out)
     json_out_end(&j);
     json_out_key(&j, "counts");
     json_out_object(&j);
-    put_u64(&j, "runs", h->runs_len);
-    put_u64(&j, "benchmarks", h->lines_len);
-    put_u64(&j, "regressions", history_regressions(h));
+    json_put_u64(&j, "runs", h->runs_len);
+    json_put_u64(&j, "benchmarks", h->lines_len);
+    json_put_u64(&j, "regressions", history_regressions(h));
     json_out_end(&j);
     json_out_end(&j);
     return buf_status(out);

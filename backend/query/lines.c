@@ -286,8 +286,7 @@ static void known(struct json_out *j, const char *key, double value)
 {
     if (isnan(value))
         return;
-    json_out_key(j, key);
-    json_out_f64(j, value);
+    json_put_f64(j, key, value);
 }
 
 /* The parts of one line, from `*at` on. */
@@ -302,12 +301,9 @@ static void put_ranges(struct json_out *j, const struct lines *l, uint32_t line,
     for (; *at < l->ranges_len && l->ranges[*at].line == line; ++*at) {
         const struct lines_row *r = &l->ranges[*at];
         json_out_object(j);
-        json_out_key(j, "column");
-        json_out_u64(j, r->column);
-        json_out_key(j, "end_line");
-        json_out_u64(j, r->end_line);
-        json_out_key(j, "end_column");
-        json_out_u64(j, r->end_column);
+        json_put_u64(j, "column", r->column);
+        json_put_u64(j, "end_line", r->end_line);
+        json_put_u64(j, "end_column", r->end_column);
         known(j, "self", r->self);
         known(j, "total", r->total);
         json_out_end(j);
@@ -321,8 +317,7 @@ enum status lines_write_json(const struct lines *l, uint64_t revision, struct bu
     struct json_out j;
     json_out_init(&j, out);
     json_out_object(&j);
-    json_out_key(&j, "rev");
-    json_out_u64(&j, revision);
+    json_put_u64(&j, "rev", revision);
     json_out_key(&j, "unit");
     json_out_text(&j, l->value.unit);
     json_out_key(&j, "lines");
@@ -330,13 +325,11 @@ enum status lines_write_json(const struct lines *l, uint64_t revision, struct bu
     for (size_t i = 0; i < l->len; i++) {
         const struct lines_row *r = &l->rows[i];
         json_out_object(&j);
-        json_out_key(&j, "line");
-        json_out_u64(&j, r->line);
+        json_put_u64(&j, "line", r->line);
         known(&j, "self", l->has_samples ? r->self : (double)NAN);
         known(&j, "total", l->has_samples ? r->total : (double)NAN);
         if (r->has_hits) {
-            json_out_key(&j, "hits");
-            json_out_u64(&j, r->hits);
+            json_put_u64(&j, "hits", r->hits);
         }
         known(&j, "time_s", r->time_s);
         known(&j, "memory_bytes", r->memory_bytes);
@@ -369,13 +362,10 @@ enum status source_write_json(const struct profile *p, uint32_t function, const 
         struct json_out j;
         json_out_init(&j, out);
         json_out_object(&j);
-        json_out_key(&j, "file");
-        json_out_string(&j, strtab_text(&p->tables.strings, id),
+        json_put_string(&j, "file", strtab_text(&p->tables.strings, id),
                         strtab_len(&p->tables.strings, id));
-        json_out_key(&j, "first_line");
-        json_out_u64(&j, 1);
-        json_out_key(&j, "text");
-        json_out_string(&j, strtab_text(&p->tables.strings, p->sources[i].text),
+        json_put_u64(&j, "first_line", 1);
+        json_put_string(&j, "text", strtab_text(&p->tables.strings, p->sources[i].text),
                         strtab_len(&p->tables.strings, p->sources[i].text));
         json_out_end(&j);
         return buf_status(out);

@@ -140,12 +140,10 @@ enum status memory_write_json(const struct memory *m, const struct profile *p, u
     struct json_out j;
     json_out_init(&j, out);
     json_out_object(&j);
-    json_out_key(&j, "rev");
-    json_out_u64(&j, revision);
+    json_put_u64(&j, "rev", revision);
     json_out_key(&j, "by");
     json_out_text(&j, by[m->options.by]);
-    json_out_key(&j, "every_bytes");
-    json_out_u64(&j, m->every_bytes);
+    json_put_u64(&j, "every_bytes", m->every_bytes);
     json_out_key(&j, "base_s");
     if (m->options.has_base)
         json_out_f64(&j, (double)m->options.base_ns / 1e9);
@@ -157,8 +155,7 @@ enum status memory_write_json(const struct memory *m, const struct profile *p, u
     else
         json_out_null(&j);
     write_totals(&j, m);
-    json_out_key(&j, "places");
-    json_out_u64(&j, m->places);
+    json_put_u64(&j, "places", m->places);
     write_columns(&j, m, p);
     json_out_end(&j);
     return buf_status(out);
@@ -168,16 +165,14 @@ enum status memory_write_json(const struct memory *m, const struct profile *p, u
 
 static void number(struct json_out *j, const char *name, double value)
 {
-    json_out_key(j, name);
-    json_out_f64(j, value);
+    json_put_f64(j, name, value);
 }
 
 static void write_leak(struct json_out *j, const struct leak *k, const struct profile *p,
                        size_t windows)
 {
     json_out_object(j);
-    json_out_key(j, "id");
-    json_out_u64(j, k->function);
+    json_put_u64(j, "id", k->function);
     names_members(j, p, k->function);
     json_out_key(j, "at_line");
     if (k->line)
@@ -190,10 +185,8 @@ static void write_leak(struct json_out *j, const struct leak *k, const struct pr
     number(j, "grown_bytes", k->grown_bytes);
     number(j, "error_bytes", k->error_bytes);
     number(j, "confidence", k->confidence);
-    json_out_key(j, "rises");
-    json_out_u64(j, k->rises);
-    json_out_key(j, "steps");
-    json_out_u64(j, k->steps);
+    json_put_u64(j, "rises", k->rises);
+    json_put_u64(j, "steps", k->steps);
     json_out_key(j, "in_use");
     json_out_array(j);
     for (size_t i = 0; i < windows; i++)
@@ -207,12 +200,9 @@ void leaks_write(struct json_out *j, const struct leaks *l, const struct profile
     json_out_object(j);
     number(j, "from_s", (double)l->from_ns / 1e9);
     number(j, "to_s", (double)l->to_ns / 1e9);
-    json_out_key(j, "windows");
-    json_out_u64(j, l->windows);
-    json_out_key(j, "too_short");
-    json_out_bool(j, l->is_too_short);
-    json_out_key(j, "found");
-    json_out_u64(j, l->len);
+    json_put_u64(j, "windows", l->windows);
+    json_put_bool(j, "too_short", l->is_too_short);
+    json_put_u64(j, "found", l->len);
     json_out_key(j, "items");
     json_out_array(j);
     for (size_t i = 0; i < l->len && (limit == 0 || i < limit); i++)

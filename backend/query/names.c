@@ -42,13 +42,10 @@ void names_members(struct json_out *j, const struct profile *p, uint32_t functio
 {
     size_t len;
     const char *text = names_function(p, function, &len);
-    json_out_key(j, "name");
-    json_out_string(j, text, len);
+    json_put_string(j, "name", text, len);
     text = names_file(p, function, &len);
-    json_out_key(j, "file");
-    json_out_string(j, text, len);
-    json_out_key(j, "line");
-    json_out_u64(j, row(p, function)->line);
+    json_put_string(j, "file", text, len);
+    json_put_u64(j, "line", row(p, function)->line);
 }
 
 void names_place(struct buf *out, const struct profile *p, uint32_t function)

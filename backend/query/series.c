@@ -110,8 +110,7 @@ static void write_points(struct json_out *j, const struct series *s, size_t begi
             json_out_f64(j, greatest_of(s->value, bucket_of(begin, n, buckets, k)));
         json_out_end(j);
     }
-    json_out_key(j, "total_points");
-    json_out_u64(j, n);
+    json_put_u64(j, "total_points", n);
 }
 
 static void write_series(struct json_out *j, const struct profile *p, const struct series *s,
@@ -121,11 +120,9 @@ static void write_series(struct json_out *j, const struct profile *p, const stru
     size_t end = q->has_to ? lower_bound(s, q->to_ns) : s->len;
     size_t points = q->points ? q->points : DEFAULT_POINTS;
     json_out_object(j);
-    json_out_key(j, "name");
-    json_out_string(j, strtab_text(&p->tables.strings, s->name),
+    json_put_string(j, "name", strtab_text(&p->tables.strings, s->name),
                     strtab_len(&p->tables.strings, s->name));
-    json_out_key(j, "unit");
-    json_out_string(j, strtab_text(&p->tables.strings, s->unit),
+    json_put_string(j, "unit", strtab_text(&p->tables.strings, s->unit),
                     strtab_len(&p->tables.strings, s->unit));
     json_out_key(j, "process");
     if (s->has_process)
@@ -143,8 +140,7 @@ enum status series_write_json(const struct profile *p, const struct series_query
     struct json_out j;
     json_out_init(&j, out);
     json_out_object(&j);
-    json_out_key(&j, "rev");
-    json_out_u64(&j, revision);
+    json_put_u64(&j, "rev", revision);
     json_out_key(&j, "series");
     json_out_array(&j);
     for (size_t i = 0; i < p->series_len; i++) {
@@ -161,33 +157,25 @@ enum status spans_write_json(const struct profile *p, uint64_t revision, struct 
     struct json_out j;
     json_out_init(&j, out);
     json_out_object(&j);
-    json_out_key(&j, "rev");
-    json_out_u64(&j, revision);
+    json_put_u64(&j, "rev", revision);
     json_out_key(&j, "spans");
     json_out_array(&j);
     for (size_t i = 0; i < p->spans_len; i++) {
         const struct model_span *s = &p->spans[i];
         json_out_object(&j);
-        json_out_key(&j, "name");
-        json_out_string(&j, strtab_text(&p->tables.strings, s->name),
+        json_put_string(&j, "name", strtab_text(&p->tables.strings, s->name),
                         strtab_len(&p->tables.strings, s->name));
-        json_out_key(&j, "begin_s");
-        json_out_f64(&j, (double)s->begin_ns / 1e9);
+        json_put_f64(&j, "begin_s", (double)s->begin_ns / 1e9);
         json_out_key(&j, "end_s");
         if (s->end_ns)
             json_out_f64(&j, (double)s->end_ns / 1e9);
         else
             json_out_null(&j);
-        json_out_key(&j, "process");
-        json_out_u64(&j, s->process);
-        json_out_key(&j, "thread");
-        json_out_u64(&j, s->thread);
-        json_out_key(&j, "begin_value");
-        json_out_f64(&j, s->begin_value);
-        json_out_key(&j, "end_value");
-        json_out_f64(&j, s->end_value);
-        json_out_key(&j, "level");
-        json_out_u64(&j, s->level);
+        json_put_u64(&j, "process", s->process);
+        json_put_u64(&j, "thread", s->thread);
+        json_put_f64(&j, "begin_value", s->begin_value);
+        json_put_f64(&j, "end_value", s->end_value);
+        json_put_u64(&j, "level", s->level);
         json_out_end(&j);
     }
     json_out_end(&j);

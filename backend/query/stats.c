@@ -48,8 +48,7 @@ static void write_values(struct json_out *j, const struct profile *p, const stru
         json_out_text(j, v->items[i].key);
         json_out_key(j, "unit");
         json_out_text(j, v->items[i].unit);
-        json_out_key(j, "total");
-        json_out_f64(j, query_value_total(p, &v->items[i]));
+        json_put_f64(j, "total", query_value_total(p, &v->items[i]));
         json_out_end(j);
     }
     json_out_end(j);
@@ -71,8 +70,7 @@ static void write_head(struct json_out *j, const struct profile *p)
         json_out_text(j, text_of(p, p->producer));
     }
     if (p->duration_ns) {
-        json_out_key(j, "duration_s");
-        json_out_f64(j, (double)p->duration_ns / 1e9);
+        json_put_f64(j, "duration_s", (double)p->duration_ns / 1e9);
     }
 }
 
@@ -98,15 +96,11 @@ static enum status write_functions(struct json_out *j, const struct profile *p,
         const struct table_row *r = &t.rows[i];
         json_out_object(j);
         names_members(j, p, r->function);
-        json_out_key(j, "self");
-        json_out_f64(j, r->self);
-        json_out_key(j, "total");
-        json_out_f64(j, r->total);
+        json_put_f64(j, "self", r->self);
+        json_put_f64(j, "total", r->total);
         if (t.value.source == QUERY_CALL_GRAPH) {
-            json_out_key(j, "ncalls");
-            json_out_u64(j, r->calls);
-            json_out_key(j, "primitive_calls");
-            json_out_u64(j, r->primitive_calls);
+            json_put_u64(j, "ncalls", r->calls);
+            json_put_u64(j, "primitive_calls", r->primitive_calls);
         }
         json_out_end(j);
     }
@@ -119,8 +113,7 @@ static enum status write_functions(struct json_out *j, const struct profile *p,
 
 static void number(struct json_out *j, const char *key, double value)
 {
-    json_out_key(j, key);
-    json_out_f64(j, value);
+    json_put_f64(j, key, value);
 }
 
 static void write_series(struct json_out *j, const struct profile *p)
@@ -137,11 +130,9 @@ static void write_series(struct json_out *j, const struct profile *p)
         json_out_key(j, "unit");
         json_out_text(j, text_of(p, s->unit));
         if (s->has_process) {
-            json_out_key(j, "process");
-            json_out_u64(j, s->process);
+            json_put_u64(j, "process", s->process);
         }
-        json_out_key(j, "points");
-        json_out_u64(j, s->len);
+        json_put_u64(j, "points", s->len);
         if (s->len) {
             double least = s->value[0];
             double greatest = s->value[0];
@@ -174,8 +165,7 @@ static void write_benchmarks(struct json_out *j, const struct profile *p)
         number(j, "median_s", b->median_s);
         number(j, "stddev_s", b->stddev_s);
         number(j, "min_s", b->min_s);
-        json_out_key(j, "rounds");
-        json_out_u64(j, b->rounds);
+        json_put_u64(j, "rounds", b->rounds);
         json_out_end(j);
     }
     json_out_end(j);

@@ -54,8 +54,7 @@ static void write_row(struct json_out *j, const struct memory *m, const struct p
     json_out_object(j);
     names_members(j, p, r->function);
     if (m->options.by == MEMORY_BY_LINE) {
-        json_out_key(j, "at_line");
-        json_out_u64(j, r->line);
+        json_put_u64(j, "at_line", r->line);
     }
     json_out_key(j, "callers");
     memory_write_callers(j, p, r->stack);
@@ -64,8 +63,7 @@ static void write_row(struct json_out *j, const struct memory *m, const struct p
             amount(j, m, ranked[k], r->of[ranked[k]]);
     }
     if (m->every_bytes) {
-        json_out_key(j, "error");
-        json_out_f64(j, memory_standard_error(r->of[sorted], m->every_bytes));
+        json_put_f64(j, "error", memory_standard_error(r->of[sorted], m->every_bytes));
     }
     json_out_end(j);
 }
@@ -94,10 +92,8 @@ static void write_heap(struct json_out *j, const struct memory *m)
     const struct memory_amount *of = m->total;
     json_out_key(j, "heap");
     json_out_object(j);
-    json_out_key(j, "peak_bytes");
-    json_out_f64(j, m->peak_bytes);
-    json_out_key(j, "peak_s");
-    json_out_f64(j, (double)m->peak_ns / 1e9);
+    json_put_f64(j, "peak_bytes", m->peak_bytes);
+    json_put_f64(j, "peak_s", (double)m->peak_ns / 1e9);
     json_out_key(j, "in_use_bytes");
     json_out_i64(j, of[MEMORY_IN_USE].bytes);
     json_out_key(j, "allocated_bytes");
@@ -112,15 +108,13 @@ static void write_heap(struct json_out *j, const struct memory *m)
         json_out_key(j, "temporary_bytes");
         json_out_i64(j, of[MEMORY_TEMPORARY].bytes);
     }
-    json_out_key(j, "every_bytes");
-    json_out_u64(j, m->every_bytes);
+    json_put_u64(j, "every_bytes", m->every_bytes);
     if (m->every_bytes) {
-        json_out_key(j, "peak_error_bytes");
-        json_out_f64(j, memory_standard_error(of[MEMORY_PEAK], m->every_bytes));
-        json_out_key(j, "in_use_error_bytes");
-        json_out_f64(j, memory_standard_error(of[MEMORY_IN_USE], m->every_bytes));
-        json_out_key(j, "allocated_error_bytes");
-        json_out_f64(j, memory_standard_error(of[MEMORY_ALLOCATED], m->every_bytes));
+        json_put_f64(j, "peak_error_bytes", memory_standard_error(of[MEMORY_PEAK], m->every_bytes));
+        json_put_f64(j, "in_use_error_bytes",
+                     memory_standard_error(of[MEMORY_IN_USE], m->every_bytes));
+        json_put_f64(j, "allocated_error_bytes",
+                     memory_standard_error(of[MEMORY_ALLOCATED], m->every_bytes));
     }
     json_out_end(j);
 }

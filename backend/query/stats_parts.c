@@ -96,12 +96,10 @@ enum status stats_write_counts(struct json_out *j, const struct profile *p)
             is_told |= strcmp(text_of(p, p->counters[c].name), own[i].name) == 0;
         if (is_told)
             continue; /* the producer knows better */
-        json_out_key(j, own[i].name);
-        json_out_u64(j, own[i].value);
+        json_put_u64(j, own[i].name, own[i].value);
     }
     for (size_t c = 0; c < p->counters_len; c++) {
-        json_out_key(j, text_of(p, p->counters[c].name));
-        json_out_u64(j, p->counters[c].value);
+        json_put_u64(j, text_of(p, p->counters[c].name), p->counters[c].value);
     }
     json_out_end(j);
     return STATUS_OK;
@@ -257,8 +255,7 @@ static void known(struct json_out *j, const char *key, double value)
 {
     if (isnan(value))
         return;
-    json_out_key(j, key);
-    json_out_f64(j, value);
+    json_put_f64(j, key, value);
 }
 
 enum status stats_write_lines(struct json_out *j, const struct profile *p,
@@ -278,16 +275,12 @@ enum status stats_write_lines(struct json_out *j, const struct profile *p,
         size_t len;
         json_out_object(j);
         const char *text = names_function(p, r->function, &len);
-        json_out_key(j, "function");
-        json_out_string(j, text, len);
+        json_put_string(j, "function", text, len);
         text = names_file(p, r->function, &len);
-        json_out_key(j, "file");
-        json_out_string(j, text, len);
-        json_out_key(j, "line");
-        json_out_u64(j, r->line);
+        json_put_string(j, "file", text, len);
+        json_put_u64(j, "line", r->line);
         if (r->has_hits) {
-            json_out_key(j, "hits");
-            json_out_u64(j, r->hits);
+            json_put_u64(j, "hits", r->hits);
         }
         known(j, "time_s", r->time_s);
         known(j, "bytes", r->bytes);

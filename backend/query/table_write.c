@@ -126,20 +126,16 @@ enum status table_write_json(const struct table *t, const struct profile *p, uin
     struct json_out j;
     json_out_init(&j, out);
     json_out_object(&j);
-    json_out_key(&j, "rev");
-    json_out_u64(&j, revision);
+    json_put_u64(&j, "rev", revision);
     json_out_key(&j, "shape");
     json_out_text(&j, shape_name(t->value.source));
     json_out_key(&j, "value");
     json_out_text(&j, t->value.name);
     json_out_key(&j, "unit");
     json_out_text(&j, t->value.unit);
-    json_out_key(&j, "total");
-    json_out_f64(&j, t->total);
-    json_out_key(&j, is_graph ? "calls_total" : "samples_total");
-    json_out_u64(&j, is_graph ? t->calls : t->samples);
-    json_out_key(&j, "rows");
-    json_out_u64(&j, t->len);
+    json_put_f64(&j, "total", t->total);
+    json_put_u64(&j, is_graph ? "calls_total" : "samples_total", is_graph ? t->calls : t->samples);
+    json_put_u64(&j, "rows", t->len);
     json_out_key(&j, "columns");
     json_out_object(&j);
     for (size_t c = 0; c < sizeof(columns) / sizeof(columns[0]); c++) {

@@ -154,8 +154,7 @@ enum status describe_hello(const struct wire_hello *hello, struct buf *name, str
             continue;
         memcpy(key, hello->tags[i].key.data, len);
         key[len] = '\0';
-        json_out_key(&json, key);
-        json_out_string(&json, hello->tags[i].value.data, hello->tags[i].value.len);
+        json_put_string(&json, key, hello->tags[i].value.data, hello->tags[i].value.len);
     }
     json_out_end(&json);
     enum status st = buf_status(name);

@@ -147,8 +147,8 @@ static enum status write_tags(const struct profile *p, struct buf *tags)
     json_out_object(&json);
     for (size_t i = 0; i < p->tags_len; i++) {
         struct wire_bytes value = text_of(p, p->tags[i].value);
-        json_out_key(&json, strtab_text(&p->tables.strings, p->tags[i].key));
-        json_out_string(&json, value.data, value.len);
+        json_put_string(&json, strtab_text(&p->tables.strings, p->tags[i].key), value.data,
+                        value.len);
     }
     json_out_end(&json);
     return buf_status(tags);

@@ -146,8 +146,7 @@ static enum status collect(void *ctx, uint64_t seq, const uint8_t *message, size
 
 static void put_u64(struct json_out *j, const char *key, uint64_t value)
 {
-    json_out_key(j, key);
-    json_out_u64(j, value);
+    json_put_u64(j, key, value);
 }
 
 static void put_i64(struct json_out *j, const char *key, int64_t value)
@@ -171,8 +170,7 @@ static void put_path(struct json_out *j, const struct collected *c, uint32_t sta
         if (len > 0)
             buf_put_byte(&path, ';');
     }
-    json_out_key(j, "path");
-    json_out_string(j, (const char *)path.data, path.len);
+    json_put_string(j, "path", (const char *)path.data, path.len);
     buf_deinit(&path);
 }
 
@@ -186,10 +184,8 @@ static void put_sums(struct json_out *j, const struct collected *c, bool has_pat
         const struct wire_frame *frame = &c->frames[c->stacks[s->stack].frame];
         const struct wire_function *f = &c->functions[frame->function];
         json_out_object(j);
-        json_out_key(j, "function");
-        json_out_string(j, c->strings[f->name].data, c->strings[f->name].len);
-        json_out_key(j, "file");
-        json_out_string(j, c->strings[f->file].data, c->strings[f->file].len);
+        json_put_string(j, "function", c->strings[f->name].data, c->strings[f->name].len);
+        json_put_string(j, "file", c->strings[f->file].data, c->strings[f->file].len);
         put_u64(j, "line", frame->line);
         put_u64(j, "pid", s->process < c->processes_len ? c->processes[s->process].pid : 0);
         json_out_key(j, "domain");
@@ -214,16 +210,13 @@ static void put_spans(struct json_out *j, const struct collected *c)
     for (size_t i = 0; i < c->spans_len; i++) {
         const struct wire_span *s = &c->spans[i];
         json_out_object(j);
-        json_out_key(j, "name");
-        json_out_string(j, c->strings[s->name].data, c->strings[s->name].len);
+        json_put_string(j, "name", c->strings[s->name].data, c->strings[s->name].len);
         put_u64(j, "begin_ns", s->begin_ns);
         put_u64(j, "end_ns", s->end_ns);
         put_u64(j, "tid", c->threads[s->thread].tid);
         put_u64(j, "level", s->level);
-        json_out_key(j, "begin_bytes");
-        json_out_f64(j, s->begin_value);
-        json_out_key(j, "end_bytes");
-        json_out_f64(j, s->end_value);
+        json_put_f64(j, "begin_bytes", s->begin_value);
+        json_put_f64(j, "end_bytes", s->end_value);
         json_out_end(j);
     }
     json_out_end(j);
@@ -260,10 +253,8 @@ static void print_all(const struct collected *c, const struct heap_totals *t, in
     put_u64(&j, "peak_blocks", t->peak_blocks);
     put_u64(&j, "rows", c->rows);
     put_u64(&j, "points", c->points);
-    json_out_key(&j, "highest_point");
-    json_out_f64(&j, c->highest);
-    json_out_key(&j, "is_ordered");
-    json_out_bool(&j, !c->is_disordered);
+    json_put_f64(&j, "highest_point", c->highest);
+    json_put_bool(&j, "is_ordered", !c->is_disordered);
     put_u64(&j, "target_cpu_us",
             (uint64_t)(children.ru_utime.tv_sec + children.ru_stime.tv_sec) * 1000000 +
                 (uint64_t)(children.ru_utime.tv_usec + children.ru_stime.tv_usec));

@@ -112,8 +112,7 @@ static void write_tasks_state(const struct dump *d, struct buf *out)
 
 static void write_json_text(struct json_out *j, const char *key, const char *text, size_t len)
 {
-    json_out_key(j, key);
-    json_out_string(j, text, len);
+    json_put_string(j, key, text, len);
 }
 
 static void write_json_locals(const struct dump *d, const struct dump_stack *s, uint32_t frame,
@@ -142,15 +141,11 @@ static void write_json_frame(const struct dump *d, const struct stack_frame *f, 
                     strtab_len(&d->stacks.texts, fn->name));
     write_json_text(j, "file", strtab_text(&d->stacks.texts, fn->file),
                     strtab_len(&d->stacks.texts, fn->file));
-    json_out_key(j, "line");
-    json_out_u64(j, f->place.line);
+    json_put_u64(j, "line", f->place.line);
     if (f->place.column != 0) {
-        json_out_key(j, "column");
-        json_out_u64(j, f->place.column);
-        json_out_key(j, "end_line");
-        json_out_u64(j, f->place.end_line);
-        json_out_key(j, "end_column");
-        json_out_u64(j, f->place.end_column);
+        json_put_u64(j, "column", f->place.column);
+        json_put_u64(j, "end_line", f->place.end_line);
+        json_put_u64(j, "end_column", f->place.end_column);
     }
     json_out_key(j, "kind");
     json_out_text(j, fn->kind == WIRE_PYTHON   ? "python"
@@ -165,22 +160,17 @@ static void write_json_head(const struct dump *d, const struct dump_stack *s, st
         json_out_i64(j, s->thread->tid);
         json_out_key(j, "name");
         json_out_text(j, s->thread->name);
-        json_out_key(j, "holds_gil");
-        json_out_bool(j, s->state & WIRE_HAS_GIL);
-        json_out_key(j, "in_gc");
-        json_out_bool(j, s->state & WIRE_IN_GC);
+        json_put_bool(j, "holds_gil", s->state & WIRE_HAS_GIL);
+        json_put_bool(j, "in_gc", s->state & WIRE_IN_GC);
     } else {
         write_json_text(j, "name", text_at(d, s->task), s->task_len);
         write_json_text(j, "waits_for", text_at(d, s->awaited), s->awaited_len);
     }
-    json_out_key(j, "is_torn");
-    json_out_bool(j, !s->is_known);
+    json_put_bool(j, "is_torn", !s->is_known);
     if (s->locals_state == DUMP_LOCALS_CHANGED) {
-        json_out_key(j, "locals_changed");
-        json_out_bool(j, true);
+        json_put_bool(j, "locals_changed", true);
     }
-    json_out_key(j, "depth");
-    json_out_u64(j, depth_of(&d->stacks, s->node));
+    json_put_u64(j, "depth", depth_of(&d->stacks, s->node));
 }
 
 static void write_json_stack(const struct dump *d, const struct dump_stack *s, struct json_out *j)
@@ -251,8 +241,7 @@ static void write_json(const struct dump *d, const char *command, struct buf *ou
     write_json_stacks(d, false, &j);
     if (d->tasks_state != DUMP_TASKS_NONE) {
         write_json_stacks(d, true, &j);
-        json_out_key(&j, "tasks_complete");
-        json_out_bool(&j, d->tasks_state != DUMP_TASKS_UNREAD);
+        json_put_bool(&j, "tasks_complete", d->tasks_state != DUMP_TASKS_UNREAD);
     }
     if (d->sampling.native)
         write_modules(d, &j);

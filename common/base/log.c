@@ -29,8 +29,7 @@ static void compose_json(struct buf *line, enum log_level level, const char *tex
     struct json_out json;
     json_out_init(&json, line);
     json_out_object(&json);
-    json_out_key(&json, "ts");
-    json_out_f64(&json, (double)clock_unix_ns() / 1e9);
+    json_put_f64(&json, "ts", (double)clock_unix_ns() / 1e9);
     json_out_key(&json, "level");
     json_out_text(&json, level_names[level]);
     json_out_key(&json, "msg");
