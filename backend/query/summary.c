@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "backend/query/heap_values.h"
@@ -82,8 +83,80 @@ static uint32_t kind_of(const struct profile *p, uint32_t function)
     return function < p->tables.functions_len ? p->tables.functions[function].kind : 0;
 }
 
-/* The function with the most self time that is not waiting, and its share of what is not waiting.
- */
+static void put_percent(struct buf *out, double percent, const char *words)
+{
+    buf_printf(out, percent >= 9.95 ? "%.0f %% %s" : "%.1f %% %s", percent, words);
+}
+
+static bool is_code(const struct profile *p, uint32_t function)
+{
+    uint32_t kind = kind_of(p, function);
+    return kind != WIRE_IDLE && kind != WIRE_SYNTHETIC && kind != WIRE_TASK;
+}
+
+/* What wall samples that waited for the most part say of the rest. */
+struct work {
+    double waiting, busy; /* shares of the whole, to 1 */
+    double most;          /* of busy */
+    uint32_t function;
+};
+
+/* Looks at no more than WORK_LOOKS rows evenly apart, as this is asked at every change of a live
+ * profile: a share is then within half a percent, and is shown in whole ones. */
+enum { WORK_LOOKS = 1 << 16 };
+
+static enum status measure_work(const struct profile *p, const struct query_value *v,
+                                struct work *out)
+{
+    const struct sample_set *set = &p->sets[v->set];
+    const int64_t *value = set->values[v->column].value;
+    const struct tables *t = &p->tables;
+    double *self = calloc(t->functions_len + 1, sizeof(*self));
+    double all = 0;
+    double busy = 0;
+    if (!self)
+        return STATUS_NO_MEMORY;
+    for (size_t i = 0; i < set->len; i += set->len / WORK_LOOKS + 1) {
+        double amount = (double)(value ? value[i] : set->values[v->column].constant);
+        all += amount;
+        if (!(set->state[i] & (WIRE_ON_CPU | WIRE_HAS_GIL | WIRE_WANTS_GIL)) || !set->stack[i])
+            continue;
+        uint32_t function = t->frames[t->stacks[set->stack[i]].frame].function;
+        self[function] += amount;
+        busy += amount;
+    }
+    uint32_t most = 0;
+    for (uint32_t i = 0; i < t->functions_len; i++)
+        most = self[i] > self[most] && is_code(p, i) ? i : most;
+    *out = (struct work){
+        .waiting = all > 0 ? 1 - busy / all : 0,
+        .busy = all > 0 ? busy / all : 0,
+        .most = busy > 0 ? self[most] / busy : 0,
+        .function = most,
+    };
+    free(self);
+    return STATUS_OK;
+}
+
+/* "81 % waiting; of the rest 62 % in json.decode": of a program that mostly waits, who sleeps
+ * longest is no news. */
+static enum status add_work(const struct profile *p, const struct query_value *v, struct buf *out)
+{
+    struct work work;
+    if (v->source != QUERY_SAMPLES || strcmp(v->name, "wall") != 0 || !p->sets[v->set].state ||
+        !p->sets[v->set].stack)
+        return STATUS_OK;
+    enum status st = measure_work(p, v, &work);
+    if (st != STATUS_OK || work.waiting < 0.5 || work.busy <= 0)
+        return st;
+    put_percent(out, work.waiting * 100, "waiting; of the rest ");
+    put_percent(out, work.most * 100, "in ");
+    names_place(out, p, work.function);
+    return buf_status(out);
+}
+
+/* "62 % in json.decode": the function with the most self time that is not waiting, and its share
+ * of what is not waiting. */
 static enum status add_hottest(const struct profile *p, struct query_cache *cache, struct buf *out)
 {
     struct table t;
@@ -97,19 +170,19 @@ static enum status add_hottest(const struct profile *p, struct query_cache *cach
     const struct table_row *top = NULL;
     double busy = t.total;
     for (size_t i = 0; i < t.len; i++) {
-        uint32_t kind = kind_of(p, t.rows[i].function);
-        if (kind == WIRE_IDLE)
+        if (kind_of(p, t.rows[i].function) == WIRE_IDLE)
             busy -= t.rows[i].self;
-        else if (!top && kind != WIRE_SYNTHETIC && kind != WIRE_TASK)
+        else if (!top && is_code(p, t.rows[i].function))
             top = &t.rows[i];
     }
-    if (top && top->self > 0 && busy > 0) {
-        double percent = top->self * 100 / busy;
-        buf_printf(out, percent >= 9.95 ? "%.0f %% in " : "%.1f %% in ", percent);
+    size_t before = out->len;
+    st = add_work(p, &t.value, out);
+    if (out->len == before && top && top->self > 0 && busy > 0) {
+        put_percent(out, top->self * 100 / busy, "in ");
         names_place(out, p, top->function);
     }
     table_free(&t);
-    return buf_status(out);
+    return st == STATUS_OK ? buf_status(out) : st;
 }
 
 /* The tree's highest memory: "peak 1.2 GB at 41 s". */

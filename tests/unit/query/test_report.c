@@ -116,6 +116,32 @@ Test(summary, does_not_count_waiting_as_work)
     profile_free(p);
 }
 
+/* One thread sleeps nearly all the time: where it sleeps is not what matters. */
+Test(summary, names_the_work_of_a_program_that_mostly_waits)
+{
+    struct profile *p = small_new("cpu", "wall", "ns");
+    static const struct {
+        const char *stack;
+        int64_t wall;
+        uint8_t state;
+    } rows[] = {{"main;poll", 850, 0},
+                {"main;work", 90, WIRE_ON_CPU},
+                {"main;other", 30, WIRE_ON_CPU | WIRE_HAS_GIL},
+                {"main;other", 30, WIRE_WANTS_GIL}};
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct profile_sample s = {.stack = small_stack(p, rows[i].stack),
+                                   .state = rows[i].state,
+                                   .values = (int64_t[]){rows[i].wall}};
+        cr_assert_eq(profile_add_sample(p, 0, &s), STATUS_OK);
+    }
+    struct buf b;
+    buf_init(&b, 0);
+    cr_assert_eq(summary_write(p, NULL, &b), STATUS_OK);
+    cr_assert_str_eq(text_of(&b), "85 % waiting; of the rest 60 % in work (work.py:10)");
+    buf_deinit(&b);
+    profile_free(p);
+}
+
 Test(summary, has_words_for_amounts)
 {
     static const struct {
