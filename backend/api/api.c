@@ -83,6 +83,7 @@ static char *copy_or(const char *text, const char *otherwise)
 
 static void free_server(struct api_server *s)
 {
+    api_imports_deinit(s);
     api_caches_deinit(s);
     free(s->token);
     free(s->version);
@@ -94,7 +95,7 @@ static enum status new_server(struct api_server **out, const struct api_options 
                               struct error *err)
 {
     struct api_server *s = calloc(1, sizeof(*s));
-    if (!s || api_caches_init(s) != STATUS_OK) {
+    if (!s || api_imports_init(s) != STATUS_OK || api_caches_init(s) != STATUS_OK) {
         free(s);
         return error_set(err, STATUS_NO_MEMORY, "no memory for the server");
     }

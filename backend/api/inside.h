@@ -2,6 +2,7 @@
 /* What the files of the API share. */
 
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdatomic.h>
 
 #include "backend/alerts/alerts.h"
@@ -42,6 +43,7 @@ struct api_server {
     char *token, *version, *build;
     uint64_t max_raw, cache_bytes;
     uint64_t start_unix_ns;
+    sem_t imports; /* how many more uploads may be read now */
     pthread_mutex_t caches_lock;
     struct api_cache caches[API_CACHES];
     uint64_t clock;
@@ -122,6 +124,10 @@ void api_list(struct http_request *r, void *ctx);
 void api_get(struct http_request *r, void *ctx);
 void api_patch(struct http_request *r, void *ctx);
 void api_delete(struct http_request *r, void *ctx);
+
+/* uploads.c */
+enum status api_imports_init(struct api_server *s);
+void api_imports_deinit(struct api_server *s);
 void api_upload(struct http_request *r, void *ctx);
 
 void api_ask(struct http_request *r, void *ctx); /* flame, table, ... */
