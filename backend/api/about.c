@@ -134,6 +134,7 @@ static void http_metrics(struct buf *b, const struct http_stats *h)
 {
     metric(b, "http_requests_total", "counter", "Requests answered.", (double)h->requests);
     metric(b, "http_refused_total", "counter", "Requests refused by the gate.", (double)h->refused);
+    metric(b, "http_cut_total", "counter", "Answers that were not taken whole.", (double)h->cut);
     metric(b, "http_sent_bytes_total", "counter", "Bytes of answers and websocket messages.",
            (double)h->bytes_out);
     buf_put_text(b, "# HELP heliograph_http_responses_total Answers by class of status.\n"

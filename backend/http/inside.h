@@ -9,13 +9,13 @@
 #include "backend/http/request.h"
 #include "backend/http/server.h"
 
-/* The bodies being read now, by the address they come from. */
-struct http_bodies {
+/* The threads that wait for the other side now, by its address. */
+struct http_places {
     pthread_mutex_t lock;
     unsigned most, most_of_one;
     struct {
         char address[LIMIT_ADDRESS]; /* "" = free */
-    } * slots;
+    } * places;
 };
 
 struct http_server {
@@ -34,11 +34,11 @@ struct http_server {
     char cookie[32]; /* its name: cookies are shared by all ports of a host */
     uint64_t max_upload;
     uint32_t max_sockets;
-    uint64_t body_grace_ns;
-    struct http_bodies bodies;
+    uint64_t grace_ns; /* how long a body or an answer may take, however small */
+    struct http_places places;
     atomic_bool is_stopping;
     atomic_size_t worker_stack; /* smallest seen */
-    atomic_uint_fast64_t requests, refused, bytes_out, sockets_open, messages;
+    atomic_uint_fast64_t requests, refused, cut, bytes_out, sockets_open, messages;
     atomic_uint_fast64_t by_class[6];
     atomic_uint *open_by_route;
 };
@@ -94,18 +94,21 @@ bool http_match(struct http_request *r, const char *pattern);
 /* Nesting of arrays and objects, strings aside: looked at before a parser recurses. */
 size_t http_json_depth(const uint8_t *data, size_t len);
 
-/* ---- bodies.c ---- */
-bool http_bodies_init(struct http_bodies *b, unsigned threads);
-void http_bodies_deinit(struct http_bodies *b);
-/* A slot to leave again, or -1 when there are as many as may be. */
-int http_bodies_enter(struct http_bodies *b, const char *address);
-void http_bodies_leave(struct http_bodies *b, int slot);
+/* ---- places.c ---- */
+bool http_places_init(struct http_places *p, unsigned threads);
+void http_places_deinit(struct http_places *p);
+/* A place to leave again, or -1 when as many are taken as may be. */
+int http_places_enter(struct http_places *p, const char *address);
+void http_places_leave(struct http_places *p, int place);
 
-/* ---- body_clock.c ---- */
-/* From here to the end what this thread receives must come in time: `grace_ns` and then
- * HTTP_LEAST_BYTES_A_SECOND on the average, or receiving fails. */
-void http_body_clock_begin(uint64_t grace_ns);
-bool http_body_clock_end(void); /* whether it was too slow */
+/* ---- pace.c ---- */
+enum http_pace { HTTP_PACE_KEPT, HTTP_PACE_TOO_SLOW, HTTP_PACE_NO_PLACE };
+/* From here to the end what this thread receives and sends must go in time: `grace_ns` and then
+ * HTTP_LEAST_BYTES_A_SECOND on the average, or receiving and sending fail. An answer that is not
+ * taken within a second needs one of the places, too. */
+void http_pace_begin(uint64_t grace_ns);
+void http_pace_begin_answer(uint64_t grace_ns, struct http_places *places, const char *address);
+enum http_pace http_pace_end(void);
 
 /* ---- gate.c ---- */
 

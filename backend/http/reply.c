@@ -130,10 +130,10 @@ static void drain(struct http_request *r)
     bool is_waiting = expect && strcasecmp(expect, "100-continue") == 0;
     if (r->has_read_body || is_waiting || r->info->content_length > DRAIN_BYTES)
         return;
-    http_body_clock_begin(drain_ns);
+    http_pace_begin(drain_ns);
     while (total < DRAIN_BYTES && (n = mg_read(r->conn, scrap, sizeof(scrap))) > 0)
         total += (size_t)n;
-    http_body_clock_end();
+    http_pace_end();
 }
 
 static void send_head(struct http_request *r, int code, const char *content_type, size_t len)
@@ -157,16 +157,17 @@ static void send_head(struct http_request *r, int code, const char *content_type
     buf_deinit(&head);
 }
 
-static void send_all(struct http_request *r, const uint8_t *data, size_t len)
+static bool send_all(struct http_request *r, const uint8_t *data, size_t len)
 {
     /* mg_write takes an int's worth at most; one piece stays well below. */
     while (len > 0) {
         size_t piece = len < (1u << 24) ? len : (1u << 24);
-        if (mg_write(r->conn, data, piece) <= 0)
-            return;
+        if (mg_write(r->conn, data, piece) < (int)piece)
+            return false;
         data += piece;
         len -= piece;
     }
+    return true;
 }
 
 static void reply_raw(struct http_request *r, int code, const char *content_type, const void *data,
@@ -174,9 +175,12 @@ static void reply_raw(struct http_request *r, int code, const char *content_type
 {
     r->is_answered = true;
     r->code = code;
+    http_pace_begin_answer(r->server->grace_ns, &r->server->places, r->address);
     send_head(r, code, content_type, len);
-    if (!r->is_head && code != 204 && code != 304)
-        send_all(r, data, len);
+    bool has_body = !r->is_head && code != 204 && code != 304;
+    if (has_body && !send_all(r, data, len))
+        atomic_fetch_add(&r->server->cut, 1);
+    http_pace_end();
     drain(r);
 }
 

@@ -271,17 +271,17 @@ enum status http_read_body(struct http_request *r, const uint8_t **data, size_t 
                            struct error *err)
 {
     struct http_server *s = r->server;
-    int slot = http_bodies_enter(&s->bodies, r->address);
-    if (slot < 0) {
+    int place = http_places_enter(&s->places, r->address);
+    if (place < 0) {
         r->body_code = 503;
         return error_set(err, STATUS_BUSY, "as many bodies come as this server takes at once");
     }
     buf_init(&r->body, (size_t)body_limit(r) + (1u << 20) + FIRST_CHUNK);
     say_go_on(r);
-    http_body_clock_begin(s->body_grace_ns);
+    http_pace_begin(s->grace_ns);
     enum status st = read_all(r, &r->body, err);
-    bool is_slow = http_body_clock_end();
-    http_bodies_leave(&s->bodies, slot);
+    bool is_slow = http_pace_end() == HTTP_PACE_TOO_SLOW;
+    http_places_leave(&s->places, place);
     r->has_read_body = st == STATUS_OK || is_slow; /* there is nothing to wait for any more */
     if (st != STATUS_OK && is_slow) {
         r->body_code = 408;

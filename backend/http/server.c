@@ -10,7 +10,7 @@
 enum {
     DEFAULT_SOCKETS = 256,
     DEFAULT_TIMEOUT_MS = 10000, /* without a byte; not of the whole request */
-    REQUEST_THREADS = 16,       /* beside one for each websocket */
+    REQUEST_THREADS = 128,      /* beside one for each websocket */
     PORTS_TO_TRY = 100,
     DEFAULT_UPLOADS = 600, /* a minute, from one address */
     FAILURES_AT_ONCE = 20, /* wrong tokens of one address before it has to wait */
@@ -130,8 +130,8 @@ static enum status copy_options(struct http_server *s, const struct http_options
     s->max_sockets = o->max_sockets ? o->max_sockets : DEFAULT_SOCKETS;
     atomic_store(&s->worker_stack, SIZE_MAX);
     uint32_t timeout_ms = o->request_timeout_ms ? o->request_timeout_ms : DEFAULT_TIMEOUT_MS;
-    s->body_grace_ns = timeout_ms * 1000000ULL;
-    if (!http_bodies_init(&s->bodies, s->max_sockets + REQUEST_THREADS))
+    s->grace_ns = timeout_ms * 1000000ULL;
+    if (!http_places_init(&s->places, REQUEST_THREADS))
         return STATUS_NO_MEMORY;
     size_t routes = 0;
     while (o->routes[routes].pattern)
@@ -164,7 +164,7 @@ static void free_server(struct http_server *s)
     free(s->trust_proxy);
     limit_deinit(&s->failures);
     limit_deinit(&s->uploads);
-    http_bodies_deinit(&s->bodies);
+    http_places_deinit(&s->places);
     free(s);
 }
 
@@ -339,6 +339,7 @@ void http_server_stats(struct http_server *s, struct http_stats *out)
     *out = (struct http_stats){
         .requests = atomic_load(&s->requests),
         .refused = atomic_load(&s->refused),
+        .cut = atomic_load(&s->cut),
         .bytes_out = atomic_load(&s->bytes_out),
         .sockets_open = atomic_load(&s->sockets_open),
         .websocket_messages = atomic_load(&s->messages),

@@ -128,7 +128,7 @@ enum status http_server_start_free(struct http_server **out, const struct http_o
                                    struct error *err);
 
 struct http_stats {
-    uint64_t requests, refused, bytes_out, sockets_open, websocket_messages;
+    uint64_t requests, refused, cut, bytes_out, sockets_open, websocket_messages;
     uint64_t by_class[6]; /* 1xx .. 5xx */
 };
 void http_server_stats(struct http_server *s, struct http_stats *out);

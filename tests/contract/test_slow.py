@@ -1,5 +1,6 @@
 """Clients that send slowly or keep places: they lose them, and nobody else waits."""
 
+import re
 import select
 import socket
 import time
@@ -50,8 +51,8 @@ class Slow(unittest.TestCase):
         self.assertEqual(self.server.upload(FOLDED).status, 201)
 
     def test_one_address_cannot_take_all_places_for_bodies(self):
-        """Of 208 threads 104 read bodies, and 52 those of one address; requests without one go on."""
-        waiting, refused = [self.begin() for _ in range(60)], []
+        """64 threads read bodies, and 32 of them those of one address; requests without one go on."""
+        waiting, refused = [self.begin() for _ in range(40)], []
         end = time.monotonic() + 60
         while not refused and time.monotonic() < end:
             for s in select.select(waiting, [], [], 1)[0]:
@@ -59,6 +60,29 @@ class Slow(unittest.TestCase):
                 waiting.remove(s)
         self.assertIn(b"Retry-After", refused[0])
         self.assertEqual(self.server.get("/api/v1/profiles").status, 200)
+
+    def cut(self):
+        return int(re.search(rb"^heliograph_http_cut_total (\d+)$", self.server.get("/metrics").body, re.M).group(1))
+
+    def test_readers_that_stop_are_cut_off_and_hold_up_nobody(self):
+        """60 ask for an answer larger than what buffers hold and take nothing of it: 32 may wait for a while, the others may not."""
+        lines = b"".join(b"module_%05d.%s;leaf_%05d 1\n" % (i, b"f" * 150, i) for i in range(30000))
+        profile = self.server.upload(lines).json()["id"]
+        stopped = []
+        for _ in range(60):
+            s = socket.socket()
+            self.addCleanup(s.close)
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            s.connect((self.server.host, self.server.port))
+            s.sendall(f"GET /api/v1/profiles/{profile}/export?format=folded HTTP/1.1\r\nHost: {self.server.authority()}\r\n\r\n".encode())
+            stopped.append(s)
+        self.assertEqual(self.server.get("/healthz").status, 200)
+        self.assertEqual(self.server.upload(FOLDED).status, 201)
+        end = time.monotonic() + 120
+        while self.cut() < 60 and time.monotonic() < end:
+            time.sleep(0.2)
+        self.assertEqual(self.cut(), 60)
+        self.assertEqual(self.server.upload(FOLDED).status, 201)
 
 
 if __name__ == "__main__":
