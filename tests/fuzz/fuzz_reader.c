@@ -5,34 +5,9 @@
 #include <string.h>
 
 #include "backend/formats/format.h"
+#include "tests/fuzz/check_profile.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
-
-static void check(bool is_true)
-{
-    if (!is_true)
-        abort();
-}
-
-static void check_invariants(const struct profile *p)
-{
-    const struct tables *t = &p->tables;
-    for (size_t i = 1; i < t->stacks_len; i++) {
-        check(t->stacks[i].parent < i);
-        check(t->stacks[i].frame < t->frames_len);
-    }
-    for (size_t i = 0; i < t->frames_len; i++)
-        check(t->frames[i].function < t->functions_len);
-    for (size_t i = 0; i < p->sets_len; i++) {
-        const struct sample_set *s = &p->sets[i];
-        check(s->values_len > 0);
-        for (size_t k = 0; k < s->len; k++) {
-            check(!s->stack || s->stack[k] < t->stacks_len);
-            check(!s->thread || s->thread[k] == 0 || s->thread[k] < t->threads_len);
-            check(!s->has_time || k == 0 || s->time_ns[k] >= s->time_ns[k - 1]);
-        }
-    }
-}
 
 static void write_all(const struct profile *p)
 {
@@ -66,7 +41,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
     enum status st = f->read(&in, &options, p, &err);
     check(st == STATUS_OK || err.text[0]);
     if (st == STATUS_OK && profile_finish(p) == STATUS_OK) {
-        check_invariants(p);
+        check_profile(p);
         write_all(p);
     }
     profile_free(p);

@@ -6,3 +6,4 @@ foreach(format pstats collapsed heliograph austin-text austin-mojo mprof memory_
     heliograph_fuzz_target(${name} fuzz_reader.c LINK hg_formats)
     target_compile_definitions(${name} PRIVATE FUZZ_FORMAT="${format}")
 endforeach()
+heliograph_fuzz_target(fuzz_otlp fuzz_otlp.c LINK hg_formats)
