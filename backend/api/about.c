@@ -230,6 +230,10 @@ static void own_metrics(struct buf *b, struct api_server *s)
            (double)atomic_load(&s->questions));
     metric(b, "viewers", "gauge", "Pages watching live.", (double)atomic_load(&s->viewers));
     metric(b, "query_cache_bytes", "gauge", "Memory of query caches.", (double)api_caches_size(s));
+    metric(b, "kept_answer_bytes", "gauge", "Memory of answers that may be asked for again.",
+           (double)kept_size(s->kept));
+    metric(b, "kept_answers_total", "counter", "Questions answered with what was kept.",
+           (double)atomic_load(&s->answered_again));
     metric(b, "process_resident_bytes", "gauge", "Resident memory of the server.",
            resident_bytes());
     metric(b, "process_cpu_seconds_total", "counter", "CPU time of the server.",

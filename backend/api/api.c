@@ -8,7 +8,7 @@
 #include "common/base/clock.h"
 #include "common/base/ident.h"
 
-enum { FIRST_PORT = 7700, DEFAULT_VIEWERS = 128, DEFAULT_COLLECTORS = 64 };
+enum { FIRST_PORT = 7700, DEFAULT_VIEWERS = 128, DEFAULT_COLLECTORS = 64, KEPT_PART = 8 };
 
 #define PROFILE "/api/v1/profiles/{}"
 
@@ -85,6 +85,7 @@ static void free_server(struct api_server *s)
 {
     api_imports_deinit(s);
     api_caches_deinit(s);
+    kept_free(s->kept);
     free(s->token);
     free(s->version);
     free(s->build);
@@ -99,9 +100,13 @@ static enum status new_server(struct api_server **out, const struct api_options 
         free(s);
         return error_set(err, STATUS_NO_MEMORY, "no memory for the server");
     }
+    s->cache_bytes = o->cache_bytes ? o->cache_bytes : 512ULL << 20;
+    if (kept_new(&s->kept, s->cache_bytes / KEPT_PART) != STATUS_OK) {
+        free_server(s);
+        return error_set(err, STATUS_NO_MEMORY, "no memory for the server");
+    }
     s->library = o->library;
     s->max_raw = o->max_raw ? o->max_raw : 1ULL << 30;
-    s->cache_bytes = o->cache_bytes ? o->cache_bytes : 512ULL << 20;
     s->start_unix_ns = clock_unix_ns();
     s->version = copy_or(o->version, "unknown");
     s->build = copy_or(o->build, "unknown");

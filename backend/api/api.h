@@ -24,7 +24,7 @@ struct api_options {
     uint64_t max_raw;            /* bytes after unpacking; 0 = 1 GiB */
     uint32_t max_viewers;        /* live websockets; 0 = 128 */
     uint32_t max_collectors;     /* 0 = 64 */
-    uint64_t cache_bytes;        /* of query caches; 0 = 512 MiB */
+    uint64_t cache_bytes;        /* of query caches; 0 = 512 MiB; an eighth more for answers */
     const char *version, *build; /* told by /healthz; NULL = "unknown" */
 };
 

@@ -7,6 +7,7 @@
 
 #include "backend/alerts/alerts.h"
 #include "backend/api/api.h"
+#include "backend/api/kept.h"
 #include "backend/http/request.h"
 #include "backend/http/server.h"
 #include "backend/ingest/ingest.h"
@@ -47,7 +48,8 @@ struct api_server {
     pthread_mutex_t caches_lock;
     struct api_cache caches[API_CACHES];
     uint64_t clock;
-    atomic_uint_fast64_t uploads, uploads_refused, questions;
+    struct kept *kept;
+    atomic_uint_fast64_t uploads, uploads_refused, questions, answered_again;
     atomic_uint viewers, pulls;
 };
 
@@ -80,6 +82,10 @@ struct api_question {
 /* Reads the filter, takes cache and profile; false when the request is answered (an error, or
  * 304). */
 bool api_question_begin(struct api_question *q, struct http_request *r, void *ctx);
+/* True when the client has the answer already: 304 was sent. A profile that grows no more gives the
+ * same answer to the same question, from this program. */
+bool api_question_is_unchanged(struct api_server *s, struct http_request *r,
+                               const struct library_hold *hold);
 void api_question_end(struct api_question *q);
 struct query_cache *api_question_cache(struct api_question *q);
 /* One sentence about the profile as this question may see it. */

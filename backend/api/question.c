@@ -28,15 +28,15 @@ static enum status read_filter(struct api_question *q, struct error *err)
     return STATUS_OK;
 }
 
-/* A profile that grows no more gives the same answer to the same question, from this program. */
-static bool is_unchanged(struct api_question *q)
+bool api_question_is_unchanged(struct api_server *s, struct http_request *r,
+                               const struct library_hold *hold)
 {
-    if (q->hold.state == LIBRARY_LIVE)
+    if (hold->state == LIBRARY_LIVE)
         return false;
     char etag[90];
-    snprintf(etag, sizeof(etag), "%s-%llu-%.20s-%.20s", q->id, (unsigned long long)q->hold.revision,
-             q->s->version, q->s->build);
-    return http_is_unchanged(q->r, etag);
+    snprintf(etag, sizeof(etag), "%s-%llu-%.20s-%.20s", http_part(r, 0),
+             (unsigned long long)hold->revision, s->version, s->build);
+    return http_is_unchanged(r, etag);
 }
 
 /* From here on nothing that the handlers see has what is to be hidden. The cache knows numbers
@@ -70,7 +70,7 @@ bool api_question_begin(struct api_question *q, struct http_request *r, void *ct
         http_fail(r, &err);
         return false;
     }
-    if (is_unchanged(q)) {
+    if (api_question_is_unchanged(q->s, r, &q->hold)) {
         api_question_end(q);
         return false;
     }

@@ -1,5 +1,6 @@
 """The questions and actions of docs/api.md, asked of a real server."""
 
+import concurrent.futures
 import json
 import gzip
 import http.client
@@ -282,6 +283,19 @@ class Api(unittest.TestCase):
         first = self.ask("flame")
         again = self.server.get(f"/api/v1/profiles/{self.id}/flame", If_None_Match=first.headers["etag"])
         self.assertEqual((again.status, again.body), (304, b""))
+
+    def metric(self, name):
+        return float(re.search(rb"^heliograph_%s (\S+)$" % name.encode(), self.server.get("/metrics").body, re.M).group(1))
+
+    def test_many_who_ask_the_same_cost_one_answer(self):
+        profile = self.server.upload(FOLDED + b"main;asked by many 1\n").json()["id"]
+        before = self.metric("kept_answers_total")
+        with concurrent.futures.ThreadPoolExecutor(8) as pool:
+            answers = list(pool.map(lambda _: self.ask("flame?min=0.25", profile).body, range(8)))
+        self.assertEqual(set(answers), {answers[0]})
+        self.assertEqual(self.metric("kept_answers_total") - before, 7)
+        self.assertNotEqual(self.ask("flame?min=0", profile).body, answers[0], "another question")
+        self.assertNotEqual(self.ask("flame?min=0.25").body, answers[0], "another profile")
 
     def test_large_answers_are_packed_for_those_who_can_unpack(self):
         lines = b"".join(b"main;f%d;g%d 1\n" % (i % 50, i) for i in range(2000))
