@@ -66,6 +66,8 @@ enum python_unwind_result python_unwind(const struct python_layout *layout,
             struct python_frame *f = &frames[count++];
             f->address = frame;
             f->code = load_u64(bytes + layout->frame_code) & ~(uint64_t)layout->pointer_tag_mask;
+            if (f->code == 0) /* it is only being made, or was just left: 3.15 clears those */
+                return PYTHON_UNWIND_BROKEN;
             f->generator = generator_of(layout, frame, bytes);
             f->tlbc = 0;
             if (is_ip_wide) {

@@ -24,13 +24,13 @@ struct sampling {
     struct task_names *tasks;
     struct python_frame *frames; /* PYTHON_MAX_DEPTH of them, and room for a mark */
     uint64_t now_ns;
-    uint64_t cpu_every_ns;   /* schedstat is not read more often than this */
-    uint64_t stop_budget_ns; /* left for stops; spent as they happen */
-    bool is_too_deep;        /* some stack has more frames than are followed */
-    bool is_unhurried;       /* so few rounds a second that the budget lasts for most of them */
+    uint64_t cpu_every_ns;  /* schedstat is not read more often than this */
+    int64_t stop_budget_ns; /* left for stops; spent as they happen, below 0 by the last */
+    bool is_too_deep;       /* some stack has more frames than are followed */
+    bool is_unhurried;      /* so few rounds a second that the budget lasts for most of them */
 };
 
-enum { SAMPLED_GILS_MAX = 16 };
+enum { SAMPLED_GILS_MAX = 16, PROCESS_PACES = 32 };
 
 struct sampled_process {
     uint32_t serial, epoch;
@@ -59,7 +59,7 @@ struct sampled_process {
     uint64_t none;  /* address of None; 0 = not met yet */
     bool has_clock; /* a single OS thread: the process's own CPU clock is exact */
     uint64_t clock_ns, clock_read_ns;
-    uint64_t listed_ns, checked_ns, named_ns;
+    uint64_t listed_ns, checked_ns, named_ns, round_ns;
     bool must_list, must_name, has_news; /* has_news: threads without a number in the stream */
     size_t rows_checked; /* rows before this one name codes that were checked since */
 
@@ -68,7 +68,8 @@ struct sampled_process {
     struct span_gc gc;
     struct span_watch *spans; /* NULL = nobody asks */
 
-    double pace;   /* the fastest read of late, as a multiple of the usual; 0 = none yet */
+    /* The fastest read of each size of late, as a multiple of the usual; 0 = none yet. */
+    double paces[PROCESS_PACES];
     bool was_slow; /* the last read was no proof: see process_read.c */
     bool is_held;  /* the thread stands still: any read is proof */
     struct iovec *iov;

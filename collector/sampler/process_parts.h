@@ -24,7 +24,9 @@ enum reading_result process_insist(struct sampled_process *p, struct sampling *s
                                    struct sampled_thread *t, enum reading_result result,
                                    int retries, size_t *len);
 
-/* Whether the options and the time left allow to stop the thread, and to do so and read it. */
+/* Whether the thread can be stopped, whether the time left allows it too, and to do so and read it.
+ */
+bool process_can_stop(const struct sampling *s, const struct sampled_thread *t);
 bool process_may_stop(const struct sampling *s, const struct sampled_thread *t);
 enum reading_result process_read_stopped(struct sampled_process *p, struct sampling *s,
                                          struct sampled_thread *t, bool *is_stopped,

@@ -11,25 +11,41 @@ enum {
     MENDS = 12, /* predictions mended before a sample is given up */
     STOPPED_TRIES = 8,
     IOV_AT_ONCE = 1024,
-    READ_NS = 300, /* about what a read lasts: research on process_vm_readv, any x86-64 */
-    READ_NS_PER_IOV = 200,
-    READ_BYTES_PER_NS = 30,
+    READ_NS = 330, /* about what a small read lasts: measured, any x86-64 */
+    READ_NS_PER_IOV = 115,
+    READ_BYTES_PER_NS = 60,
 };
 
-/* Two equal copies prove little when the target had the time to go round a loop between them. So
- * only reads about as fast as the fastest count; the measure is this machine's own. */
-static void judge_pace(struct sampled_process *p, size_t iov_len, size_t bytes, uint64_t ns)
+/* The fastest reads are remembered for each power of two of their size. */
+static size_t pace_class(size_t bytes)
 {
-    const double tolerance = 1.4;
+    size_t class = 0;
+    while (bytes > 1 && class < PROCESS_PACES - 1) {
+        bytes >>= 1;
+        class ++;
+    }
+    return class;
+}
+
+/* Two equal copies prove little when the target had the time to go round a loop between them. So
+ * only reads nearly as fast as the fastest of about their size count; the measure is this machine's
+ * own. What the target is just writing to comes more slowly than what it left alone, so a tight
+ * limit refuses stacks by where they are. Where a thread that changes that fast is stopped to be
+ * read, a wider one does. */
+static void judge_pace(struct sampled_process *p, const struct sampling *s, size_t iov_len,
+                       size_t bytes, uint64_t ns)
+{
+    const double tolerance = s->is_unhurried ? 2 : 1.4;
     const double forget = 1.0005; /* the fastest read fades, as clocks and caches change */
     double usual =
         (double)(READ_NS + iov_len * READ_NS_PER_IOV) + (double)bytes / READ_BYTES_PER_NS;
     double pace = (double)ns / usual;
-    p->was_slow = p->pace > 0 && pace > p->pace * tolerance;
-    if (p->pace == 0 || pace < p->pace)
-        p->pace = pace;
+    double *fastest = &p->paces[pace_class(bytes)];
+    p->was_slow = *fastest == 0 || pace > *fastest * tolerance;
+    if (*fastest == 0 || pace < *fastest)
+        *fastest = pace;
     else
-        p->pace *= forget;
+        *fastest *= forget;
 }
 
 ssize_t process_read_memory(struct sampled_process *p, struct sampling *s, const struct iovec *iov,
@@ -55,7 +71,7 @@ ssize_t process_read_memory(struct sampled_process *p, struct sampling *s, const
             break;
         done += take;
     }
-    judge_pace(p, iov_len, bytes, clock_monotonic_ns() - begin);
+    judge_pace(p, s, iov_len, bytes, clock_monotonic_ns() - begin);
     return total;
 }
 
@@ -94,14 +110,18 @@ enum reading_result process_insist(struct sampled_process *p, struct sampling *s
 {
     int torn = 0;
     int missed = 0;
+    bool was_broken = false;
     while (result == READING_TORN || result == READING_BROKEN || result == READING_MISSED ||
            result == READING_TOO_DEEP) {
         if (result == READING_MISSED ? ++missed > MENDS : ++torn > retries)
             break;
-        if (result == READING_BROKEN)
+        /* Once is a stack that moved; twice may be due to what is predicted. */
+        if (result == READING_BROKEN && was_broken) {
             reading_forget(&t->reading);
-        if (result == READING_BROKEN && !reading_compile(&t->reading))
-            break;
+            if (!reading_compile(&t->reading))
+                break;
+        }
+        was_broken = result == READING_BROKEN;
         result = attempt(p, s, t, len);
     }
     return result;
@@ -150,14 +170,20 @@ enum reading_result process_read_stopped(struct sampled_process *p, struct sampl
     p->is_held = false;
     uint64_t spent = clock_monotonic_ns() - begin;
     stop_release(p->pid, t->tid);
-    s->stop_budget_ns = spent < s->stop_budget_ns ? s->stop_budget_ns - spent : 0;
+    s->stop_budget_ns -= (int64_t)spent;
+    s->stats->stopped_ns += spent;
     *is_stopped = process_is_settled(result);
     if (result == READING_OK)
         s->stats->stopped++;
     return result;
 }
 
+bool process_can_stop(const struct sampling *s, const struct sampled_thread *t)
+{
+    return !s->options->never_stop && !t->cannot_stop && t->tid != 0;
+}
+
 bool process_may_stop(const struct sampling *s, const struct sampled_thread *t)
 {
-    return !s->options->never_stop && !t->cannot_stop && t->tid != 0 && s->stop_budget_ns > 0;
+    return process_can_stop(s, t) && s->stop_budget_ns > 0;
 }

@@ -10,9 +10,11 @@ enum {
     RETRIES = 5,
     INTERP_WORDS = 2 + SAMPLED_GILS_MAX, /* pieces that are read of all interpreters */
     GIL_BYTES = 24,
+    WARM_MAX = 256 << 10, /* more does not stay near */
 };
 
 static const uint64_t look_every_ns = 200000; /* at the interpreter of a single thread */
+static const uint64_t cold_after_ns = 100000; /* caches are others' then, see warm_up */
 
 /* ---- the interpreters ---- */
 
@@ -112,11 +114,15 @@ static void finish_thread(struct sampled_process *p, struct sampling *s, struct 
                           enum reading_result result, size_t len)
 {
     bool is_stopped = false;
-    if (t->is_direct && process_may_stop(s, t)) {
-        result = process_read_stopped(p, s, t, &is_stopped, result, &len);
+    if (t->is_direct) {
+        if (!process_may_stop(s, t)) {
+            s->stats->skipped++; /* the next one stands for its time */
+            return;
+        }
+        result = process_read_stopped(p, s, t, &is_stopped, READING_TORN, &len);
     }
     if (!process_is_settled(result)) {
-        s->stats->retried++;
+        s->stats->retried += result != READING_MISSED;
         result = process_insist(p, s, t, result, RETRIES, &len);
         if (!process_is_settled(result) && !p->is_gone && process_may_stop(s, t)) {
             result = process_read_stopped(p, s, t, &is_stopped, result, &len);
@@ -131,49 +137,61 @@ static bool repeats(const struct sampled_process *p, const struct sampled_thread
     return t->is_asleep && !p->has_clock && t->node != 0;
 }
 
-static bool prepare_readings(struct sampled_process *p, const struct sampling *s)
+/* Before memory is read: what CPU time each thread used, and whether it is to be stopped anyway,
+ * which must not hang on where it is now. */
+static void look_at_threads(struct sampled_process *p, struct sampling *s)
+{
+    for (size_t i = 0; i < p->threads_len; i++) {
+        struct sampled_thread *t = p->threads[i];
+        read_cpu(p, s, t);
+        t->is_direct = s->is_unhurried && t->is_unsteady && process_can_stop(s, t);
+    }
+}
+
+static bool prepare_room(struct sampled_process *p)
 {
     size_t need = p->interps_len + INTERP_WORDS;
     size_t need_bytes = p->interps_len * 8 + 64 + (size_t)SAMPLED_GILS_MAX * GIL_BYTES +
                         p->python.layout.gc_stats_before;
     for (size_t i = 0; i < p->threads_len; i++) {
-        struct reading *r = &p->threads[i]->reading;
-        if (r->is_careful != s->is_unhurried) {
-            r->is_careful = s->is_unhurried;
-            (void)reading_compile(r);
-        }
-        need += r->iov_len;
-        need_bytes += r->bytes;
+        need += p->threads[i]->reading.iov_len;
+        need_bytes += p->threads[i]->reading.bytes;
     }
     return process_make_room(p, need, need_bytes);
 }
 
-/* What is to be read of every thread, behind the first `iov_len` pieces. */
-static size_t gather_readings(struct sampled_process *p, struct sampling *s, size_t iov_len,
-                              size_t *bytes)
+/* The call that reads all: how many bytes came, and how many of them are of the interpreters. */
+struct common_read {
+    size_t got, interp_bytes;
+};
+
+static bool read_common(struct sampled_process *p, struct sampling *s, bool with_interps,
+                        struct common_read *out)
 {
-    for (size_t i = 0; i < p->threads_len; i++) {
-        struct sampled_thread *t = p->threads[i];
-        read_cpu(p, s, t);
-        t->is_direct =
-            s->native || (s->is_unhurried && process_may_stop(s, t) && thread_is_unsteady(t));
-        if (repeats(p, t) || t->is_direct)
+    size_t bytes = 0;
+    if (!prepare_room(p))
+        return false;
+    size_t iov_len = with_interps ? interp_iov(p, p->iov, &bytes) : 0;
+    out->interp_bytes = bytes;
+    for (size_t i = 0; i < p->threads_len && !s->native; i++) {
+        const struct reading *r = &p->threads[i]->reading;
+        if (repeats(p, p->threads[i]))
             continue;
-        memcpy(p->iov + iov_len, t->reading.iov, t->reading.iov_len * sizeof(*p->iov));
-        iov_len += t->reading.iov_len;
-        *bytes += t->reading.bytes;
+        memcpy(p->iov + iov_len, r->iov, r->iov_len * sizeof(*p->iov));
+        iov_len += r->iov_len;
+        bytes += r->bytes;
     }
-    return iov_len;
+    ssize_t got = iov_len > 0 ? process_read_memory(p, s, p->iov, iov_len, bytes) : 0;
+    out->got = got > 0 ? (size_t)got : 0;
+    return !p->is_gone;
 }
 
-/* What the common call brought for this thread, from byte `at` of `got` on. */
+/* What the common call brought for this thread, from byte `at` of it on. */
 static enum reading_result first_result(struct sampled_process *p, struct sampling *s,
                                         struct sampled_thread *t, size_t at, size_t got,
                                         size_t *len)
 {
     enum reading_result result = READING_MISSED;
-    if (t->is_direct)
-        return READING_TORN;
     if (got >= at + t->reading.bytes) {
         result = reading_frames(&t->reading, p->slice + at, s->frames, PYTHON_MAX_DEPTH, len);
         if (p->was_slow && result == READING_OK)
@@ -185,21 +203,42 @@ static enum reading_result first_result(struct sampled_process *p, struct sampli
     return result;
 }
 
+/* After a pause others have had the caches: a first read is slow then, wherever the program
+ * stands, and a slow one proves nothing (process_read.c). So it only brings things near and mends
+ * predictions. Were it tried and read again where it fails, stacks that stand still would be taken
+ * earlier than those that change, and more often. */
+static bool warm_up(struct sampled_process *p, struct sampling *s, bool with_interps)
+{
+    struct common_read all;
+    size_t bytes = 0;
+    for (size_t i = 0; i < p->threads_len; i++)
+        bytes += repeats(p, p->threads[i]) ? 0 : p->threads[i]->reading.bytes;
+    if (bytes > WARM_MAX)
+        return true;
+    if (!read_common(p, s, with_interps, &all))
+        return false;
+    size_t at = all.interp_bytes;
+    for (size_t i = 0; i < p->threads_len; i++) {
+        struct sampled_thread *t = p->threads[i];
+        size_t size = t->reading.bytes;
+        size_t len;
+        if (repeats(p, t))
+            continue;
+        (void)first_result(p, s, t, at, all.got, &len);
+        at += size;
+    }
+    return true;
+}
+
 static void sample_all(struct sampled_process *p, struct sampling *s, bool with_interps)
 {
-    /* First all in one call, then those that did not come out well, one by one. */
-    size_t bytes = 0;
-    if (!prepare_readings(p, s))
+    struct common_read all;
+    bool is_cold = !s->native && s->now_ns - p->round_ns > cold_after_ns;
+    p->round_ns = s->now_ns;
+    look_at_threads(p, s);
+    if ((is_cold && !warm_up(p, s, with_interps)) || !read_common(p, s, with_interps, &all))
         return;
-    size_t iov_len = with_interps ? interp_iov(p, p->iov, &bytes) : 0;
-    size_t interp_bytes = bytes;
-    iov_len = gather_readings(p, s, iov_len, &bytes);
-    ssize_t got = iov_len > 0 ? process_read_memory(p, s, p->iov, iov_len, bytes) : 0;
-    if (p->is_gone)
-        return;
-    if (got < 0)
-        got = 0;
-    if (with_interps && got >= (ssize_t)interp_bytes)
+    if (with_interps && all.got >= all.interp_bytes)
         take_interps(p, s, p->slice);
 
     struct unfinished {
@@ -207,7 +246,7 @@ static void sample_all(struct sampled_process *p, struct sampling *s, bool with_
         enum reading_result result;
     } again[64];
     size_t again_len = 0;
-    size_t at = interp_bytes;
+    size_t at = all.interp_bytes;
     for (size_t i = 0; i < p->threads_len; i++) {
         struct sampled_thread *t = p->threads[i];
         if (repeats(p, t)) {
@@ -219,13 +258,14 @@ static void sample_all(struct sampled_process *p, struct sampling *s, bool with_
             process_see_span(p, s, t, t->node);
             continue;
         }
-        size_t size = t->is_direct ? 0 : t->reading.bytes;
+        size_t size = t->reading.bytes;
         size_t len = 0;
-        enum reading_result result = first_result(p, s, t, at, (size_t)got, &len);
+        enum reading_result result = first_result(p, s, t, at, all.got, &len);
         at += size;
-        if (!t->is_direct && !p->was_slow) /* slowness is ours, not the thread's */
+        if (!p->was_slow && !t->reading.is_missed) /* else it is our doing, not the thread's */
             thread_note_first(t, result != READING_TORN && result != READING_BROKEN);
-        if (process_is_settled(result) || again_len == sizeof(again) / sizeof(again[0]))
+        bool is_done = process_is_settled(result) && (!t->is_direct || result == READING_GONE);
+        if (is_done || again_len == sizeof(again) / sizeof(again[0]))
             process_take_result(p, s, t, result, len, false);
         else
             again[again_len++] = (struct unfinished){t, result};

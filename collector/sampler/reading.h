@@ -69,9 +69,7 @@ struct reading {
     size_t bytes;
     size_t tstate_at, cframe_again_at;
     size_t top_at[READING_CFRAMES];     /* for each of cframes */
-    size_t top_before_at, top_after_at; /* where frames lie on the heap, or when careful */
-    bool is_careful; /* time is no matter: read the pointer before and after too, if it is one word
-                      */
+    size_t top_before_at, top_after_at; /* where frames lie on the heap */
 
     const uint8_t *slice; /* being evaluated */
     struct {

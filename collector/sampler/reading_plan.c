@@ -61,11 +61,6 @@ static void put_cframes(struct reading *r)
     }
 }
 
-static bool has_sandwich(const struct reading *r)
-{
-    return !reading_has_cframe(r->layout) && (r->is_careful || !reading_has_chunks(r->layout));
-}
-
 /* Those with a second copy come first: what is read once then lies between the copies. */
 static void put_first_copies(struct reading *r, bool is_twice)
 {
@@ -87,7 +82,7 @@ bool reading_compile(struct reading *r)
     uint64_t end = tstate_end(layout);
     if (reading_has_cframe(layout))
         r->tstate_at = put_iov(r, r->tstate + begin, end - begin);
-    if (has_sandwich(r))
+    if (!reading_has_chunks(layout))
         r->top_before_at = put_iov(r, r->tstate + layout->tstate_frame, sizeof(uint64_t));
     put_first_copies(r, true);
     put_first_copies(r, false);
@@ -102,7 +97,7 @@ bool reading_compile(struct reading *r)
     }
     if (reading_has_cframe(layout))
         r->cframe_again_at = put_iov(r, r->tstate + layout->tstate_cframe, sizeof(uint64_t));
-    if (has_sandwich(r))
+    if (!reading_has_chunks(layout))
         r->top_after_at = put_iov(r, r->tstate + layout->tstate_frame, sizeof(uint64_t));
     return true;
 }

@@ -21,8 +21,8 @@ enum { ROWS_CAP = 1 << 17, SAMPLER_VALUES = 3, SECOND = 1000000000 };
 static const uint64_t check_every_ns = 10000000;
 static const uint64_t idle_nap_ns = 1000000; /* at full speed, while there is nothing to read */
 static const uint64_t nap_max_ns = 50000000; /* so that close, pause and a new rate are noticed */
-static const uint64_t stop_budget_max_ns = 20000000;
-static const double stop_share_default = 0.0025;
+static const int64_t stop_budget_max_ns = 10000000;
+static const double stop_share_default = 0.005;
 static const double unhurried_hz = 2000;
 static const int native_priority = -10;
 
@@ -252,8 +252,9 @@ static void set_counters(struct sampler *s)
         const char *name;
         uint64_t value;
     } counters[] = {
-        {"samples", s->stats.samples}, {"torn", s->stats.torn},     {"retried", s->stats.retried},
-        {"stopped", s->stats.stopped}, {"missed", s->stats.missed}, {"errors", s->stats.errors},
+        {"samples", s->stats.samples}, {"torn", s->stats.torn},       {"retried", s->stats.retried},
+        {"stopped", s->stats.stopped}, {"skipped", s->stats.skipped}, {"missed", s->stats.missed},
+        {"errors", s->stats.errors},
     };
     for (size_t i = 0; i < sizeof(counters) / sizeof(counters[0]); i++)
         stream_counter_set(s->stream, counters[i].name, counters[i].value);
@@ -329,7 +330,7 @@ static size_t tick(struct sampler *s, uint64_t now)
     size_t threads = 0;
     s->sampling.now_ns = now;
     double share = s->options.stop_share > 0 ? s->options.stop_share : stop_share_default;
-    s->sampling.stop_budget_ns += (uint64_t)((double)(now - s->budget_ns) * share);
+    s->sampling.stop_budget_ns += (int64_t)((double)(now - s->budget_ns) * share);
     if (s->sampling.stop_budget_ns > stop_budget_max_ns)
         s->sampling.stop_budget_ns = stop_budget_max_ns;
     s->budget_ns = now;

@@ -36,7 +36,7 @@ struct sampler_options {
     enum sampler_mode mode;
     bool never_stop;          /* never stop a thread to read it */
     bool exceptions;          /* look whether there is an exception in other modes too */
-    double stop_share;        /* at most this part of time may go into stops; 0 = 0.0025, and with
+    double stop_share;        /* at most this part of time may go into stops; 0 = 0.005, and with
                                  native frames 0.01 of each thread's */
     bool native;              /* native frames too, and programs without Python */
     bool native_interpreter;  /* with those of the interpreter itself */
@@ -66,8 +66,10 @@ struct sampler_stats {
     uint64_t ticks;          /* rounds over all threads */
     uint64_t samples;        /* stacks delivered */
     uint64_t torn;           /* stacks given up because they changed while they were read */
-    uint64_t retried;        /* stacks that needed more than one read */
+    uint64_t retried;        /* stacks read again since they changed, or it took too long */
     uint64_t stopped;        /* stacks read while their thread stood still */
+    uint64_t stopped_ns;     /* and for how long it did, in all */
+    uint64_t skipped;        /* stacks not read: the time for stops was used up */
     uint64_t missed;         /* deadlines that passed unused */
     uint64_t errors;         /* reads that failed for other reasons */
     uint64_t reads;          /* system calls that read memory */

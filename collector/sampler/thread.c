@@ -154,17 +154,21 @@ uint64_t thread_futex(struct sampled_thread *t, pid_t pid, uint64_t now, uint64_
     return t->futex;
 }
 
-enum { UNSTEADY = 300, NOTE_SHIFT = 3, PROBE_EVERY = 4 };
+enum {
+    SHARE_ONE = 1 << 20,
+    UNSTEADY_FROM = SHARE_ONE / 10, /* of the first readings in vain */
+    STEADY_FROM = SHARE_ONE / 14,
+    NOTES = 256, /* of which the share is taken, about */
+    NOTES_MIN = 32,
+};
 
 void thread_note_first(struct sampled_thread *t, bool was_good)
 {
-    uint32_t now = was_good ? 0 : 1024;
-    t->unsteady = t->unsteady - (t->unsteady >> NOTE_SHIFT) + (now >> NOTE_SHIFT);
-}
-
-bool thread_is_unsteady(struct sampled_thread *t)
-{
-    return t->unsteady > UNSTEADY && !t->cannot_stop && ++t->turns % PROBE_EVERY != 0;
+    int32_t now = was_good ? 0 : SHARE_ONE;
+    t->notes += t->notes < NOTES;
+    t->torn_share += (now - t->torn_share) / t->notes;
+    t->is_unsteady =
+        t->notes >= NOTES_MIN && t->torn_share > (t->is_unsteady ? STEADY_FROM : UNSTEADY_FROM);
 }
 
 void thread_forget_path(struct sampled_thread *t)

@@ -36,13 +36,13 @@ struct sampled_thread {
     uint64_t changed_ns;         /* when run_ns or runs last changed */
     bool is_asleep;
 
-    /* How often a first reading was in vain lately, in 1/1024. A thread that changes faster than it
-     * can be read is stopped without trying, where the budget allows: who is accepted at a first
-     * try is not a fair sample of what it does. */
-    uint32_t unsteady;
-    uint32_t turns;
+    /* How often a first reading was in vain lately, in 2^-20. A thread that changes faster than it
+     * can be read is only ever read while it stands still, where that is allowed: who is accepted
+     * at a first try, or read again until it is, is not a fair sample of what it does. */
+    int32_t torn_share, notes;
+    bool is_unsteady;
     bool cannot_stop;
-    bool is_direct; /* in this round: stopped without trying */
+    bool is_direct; /* in this round: read while it stands still, or not at all */
 
     struct capture *capture; /* of its native stack; NULL = not asked for */
     int64_t stop_budget_ns;  /* for that: time it may be held; below 0 after a long stop */
@@ -84,11 +84,8 @@ bool thread_runs(const struct sampled_thread *t, uint64_t *runs);
 /* The address of the futex it blocks in; 0 = none. Asks the kernel at most once in `every_ns`. */
 uint64_t thread_futex(struct sampled_thread *t, pid_t pid, uint64_t now, uint64_t every_ns);
 
-/* Notes how a first reading went. */
+/* Notes how a first reading went: makes it unsteady or no longer so. */
 void thread_note_first(struct sampled_thread *t, bool was_good);
-
-/* Whether it should be stopped without trying; looks again from time to time. */
-bool thread_is_unsteady(struct sampled_thread *t);
 
 /* The node of these frames (innermost first); false when one of them cannot be right. */
 bool thread_intern(struct sampled_thread *t, struct code_table *codes,

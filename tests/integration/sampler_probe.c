@@ -195,12 +195,13 @@ static void print_stats(const struct sampler_stats *s, const struct tables *t, u
     fprintf(stderr,
             "{\"seconds\": %.6f, \"ticks\": %" PRIu64 ", \"samples\": %" PRIu64
             ", \"torn\": %" PRIu64 ", \"retried\": %" PRIu64 ", \"stopped\": %" PRIu64
-            ", \"missed\": %" PRIu64 ", \"errors\": %" PRIu64 ", \"reads\": %" PRIu64
+            ", \"stopped_ns\": %" PRIu64 ", \"skipped\": %" PRIu64 ", \"missed\": %" PRIu64
+            ", \"errors\": %" PRIu64 ", \"reads\": %" PRIu64
             ", \"cpu_seconds\": %.6f, \"points\": %" PRIu64 ", \"processes\": %zu"
             ", \"rss_kib\": %ld, \"exit\": %d",
-            (double)ns / 1e9, s->ticks, s->samples, s->torn, s->retried, s->stopped, s->missed,
-            s->errors, s->reads, (double)s->cpu_ns / 1e9, t->points, t->processes_len,
-            usage.ru_maxrss, exit_status);
+            (double)ns / 1e9, s->ticks, s->samples, s->torn, s->retried, s->stopped, s->stopped_ns,
+            s->skipped, s->missed, s->errors, s->reads, (double)s->cpu_ns / 1e9, t->points,
+            t->processes_len, usage.ru_maxrss, exit_status);
     for (size_t i = 0; i < t->counters_len; i++)
         fprintf(stderr, "%s\"%s\": %" PRIu64, i ? ", " : ", \"counters\": {", t->counters[i].name,
                 t->counters[i].value);

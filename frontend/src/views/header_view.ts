@@ -200,6 +200,7 @@ export class HeaderView implements View {
     const count = (name: string) => profile.counters[name] ?? 0;
     if (count("torn") > 0) fact(formatCount(count("torn")), "torn", "", "The program moved on while it was read; these were thrown away, not guessed.");
     if (count("stopped") > 0) fact(formatCount(count("stopped")), "read while stopped", "", "These samples needed the thread to be held for a moment.");
+    if (count("skipped") > 0) fact(formatCount(count("skipped")), "skipped", "", "Their thread changed too fast to be read while it ran, and the time it may be held for that was used up. The next sample stands for their time.");
     if (count("native_cut") + count("native_unplaced") > 0)
       fact(formatCount(count("native_cut") + count("native_unplaced")), "native stacks cut", "", "Their native frames could not be followed to the end; the stack shows where.");
     if (count("native_unread") > 0) fact(formatCount(count("native_unread")), "without native frames", "warn", "Their thread may not be stopped to read them.");

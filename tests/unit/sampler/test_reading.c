@@ -165,6 +165,16 @@ Test(sampler_reading, no_frames_is_empty)
     cr_expect_eq(len, 0);
 }
 
+Test(sampler_reading, a_frame_that_is_only_being_made_is_no_stack)
+{
+    size_t len;
+    learn();
+    put_u64(frame_at(FRAMES - 1) + layout.frame_code, 0);
+    copy();
+    cr_expect_eq(judge(&len), READING_BROKEN);
+    cr_expect_eq(len, 0);
+}
+
 Test(sampler_reading, a_circle_is_broken_and_ends)
 {
     size_t len;
