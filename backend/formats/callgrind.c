@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "backend/formats/callgrind_totals.h"
 #include "backend/formats/callgrind_write.h"
 #include "backend/formats/fill.h"
 #include "backend/formats/format.h"
@@ -32,7 +33,8 @@ struct callgrind {
     uint32_t row, callee_row;
     uint64_t calls;
     double total;
-    bool is_time; /* the first event counts nanoseconds */
+    bool is_time;      /* the first event counts nanoseconds */
+    bool has_too_many; /* calls, to be counted */
 };
 
 static struct text key_of(struct text *line)
@@ -335,6 +337,14 @@ static void add_self(struct callgrind *r, const int64_t *costs)
             &(struct profile_sample){.time_ns = UINT64_MAX, .stack = stack, .values = costs + i});
 }
 
+static void add_calls(struct callgrind *r, uint64_t *calls)
+{
+    if (!__builtin_add_overflow(*calls, r->calls, calls))
+        return;
+    *calls = UINT64_MAX;
+    r->has_too_many = true;
+}
+
 static void add_call(struct callgrind *r, const int64_t *costs)
 {
     struct call_edge *edge = r->fill.failed == STATUS_OK ? edge_for(r) : NULL;
@@ -342,9 +352,8 @@ static void add_call(struct callgrind *r, const int64_t *costs)
         return;
     struct call_row *callee = &r->fill.profile->call_graph.rows[r->callee_row];
     edge->total += (double)costs[0];
-    if (__builtin_add_overflow(edge->calls, r->calls, &edge->calls) ||
-        __builtin_add_overflow(callee->calls, r->calls, &callee->calls))
-        fill_check(&r->fill, STATUS_TOO_LARGE);
+    add_calls(r, &edge->calls);
+    add_calls(r, &callee->calls);
     edge->primitive_calls = edge->calls;
 }
 
@@ -389,46 +398,6 @@ static const char *take_line(struct callgrind *r, struct text line)
     return is_other ? NULL : "neither a cost nor a key";
 }
 
-/* A function's inclusive cost is its own and that of what it called; within a recursion callgrind
- * counts that again and again, so no function is shown with more than the whole run. */
-static void add_totals(struct callgrind *r)
-{
-    struct call_graph *g = &r->fill.profile->call_graph;
-    bool is_capped = false;
-    for (size_t i = 0; i < g->rows_len; i++)
-        g->rows[i].total = g->rows[i].self;
-    for (size_t i = 0; i < g->edges_len; i++) {
-        if (g->edges[i].caller != g->edges[i].callee)
-            g->rows[g->edges[i].caller].total += g->edges[i].total;
-    }
-    for (size_t i = 0; i < g->rows_len; i++) {
-        g->rows[i].primitive_calls = g->rows[i].calls;
-        is_capped = is_capped || g->rows[i].total > r->total;
-        if (g->rows[i].total > r->total)
-            g->rows[i].total = r->total;
-    }
-    if (is_capped)
-        fill_check(&r->fill, profile_add_warning(r->fill.profile, "recursion",
-                                                 "inclusive costs of recursive functions are "
-                                                 "counted more than once in this file and are "
-                                                 "shown as at most the whole run"));
-}
-
-/* A call graph's time is in seconds (profile-model.md). */
-static void to_seconds(struct callgrind *r)
-{
-    struct call_graph *g = &r->fill.profile->call_graph;
-    for (size_t i = 0; i < g->rows_len; i++) {
-        g->rows[i].self /= 1e9;
-        g->rows[i].total /= 1e9;
-    }
-    for (size_t i = 0; i < g->edges_len; i++) {
-        g->edges[i].self /= 1e9;
-        g->edges[i].total /= 1e9;
-    }
-    g->unit = fill_string(&r->fill, text_of("s"));
-}
-
 static enum status finish(struct callgrind *r, size_t lines)
 {
     struct profile *p = r->fill.profile;
@@ -439,9 +408,19 @@ static enum status finish(struct callgrind *r, size_t lines)
     if (r->after_calls)
         return fill_bad(&r->fill, "line", lines, "the file ends behind calls=");
     p->call_graph.unit = p->sets[r->sets[0]].types[0].name;
-    add_totals(r);
-    if (r->is_time)
-        to_seconds(r);
+    if (callgrind_totals(&p->call_graph, r->total))
+        fill_check(&r->fill, profile_add_warning(p, "recursion",
+                                                 "inclusive costs of recursive functions are "
+                                                 "counted more than once in this file and are "
+                                                 "shown as at most the whole run"));
+    if (r->is_time) {
+        callgrind_to_seconds(&p->call_graph);
+        p->call_graph.unit = fill_string(&r->fill, text_of("s"));
+    }
+    if (r->has_too_many)
+        fill_check(&r->fill,
+                   profile_add_warning(p, "calls", "more than %llu calls are shown as that",
+                                       (unsigned long long)UINT64_MAX));
     return r->fill.failed;
 }
 

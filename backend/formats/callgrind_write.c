@@ -30,7 +30,9 @@ static void put_function(struct buf *out, const struct profile *p, const char *p
 static uint64_t cost_of(double amount, double scale)
 {
     double cost = amount * scale;
-    return cost > 0 && cost < 9e18 ? (uint64_t)llround(cost) : 0;
+    if (!(cost > 0))
+        return 0;
+    return cost < 0x1p63 ? (uint64_t)llround(cost) : INT64_MAX;
 }
 
 static void put_edges(struct buf *out, const struct profile *p, const struct call_graph *g,
@@ -96,8 +98,14 @@ enum status callgrind_write(const struct profile *p, struct buf *out, struct buf
     if (g.is_from_stacks && g.frameless != 0)
         buf_printf(lost, "callgrind: samples without frames (%.9g %s)\n", g.frameless, g.unit);
     bool is_whole = true;
-    for (size_t i = 0; i < g.graph.rows_len && !is_time; i++)
-        is_whole = is_whole && g.graph.rows[i].self == floor(g.graph.rows[i].self);
+    double below_zero = 0;
+    for (size_t i = 0; i < g.graph.rows_len; i++) {
+        double self = g.graph.rows[i].self;
+        is_whole = is_whole && (is_time || self == floor(self));
+        below_zero += self < 0 ? self : 0;
+    }
+    if (below_zero < 0)
+        buf_printf(lost, "callgrind: what is below zero (%.9g %s)\n", below_zero, g.unit);
     if (!is_whole)
         buf_put_text(lost, "callgrind: fractions of a count\n");
     if (g.graph.rows_len)

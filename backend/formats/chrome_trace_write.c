@@ -101,7 +101,8 @@ static int64_t ns_of_unit(const char *unit)
     static const struct {
         const char *name;
         int64_t ns;
-    } units[] = {{"ns", 1}, {"count/1000", 1}, {"us", 1000}, {"ms", 1000000}, {"s", 1000000000}};
+    } units[] = {{"ns", 1},    {"count/1000", 1}, {"bytes/1000", 1},
+                 {"us", 1000}, {"ms", 1000000},   {"s", 1000000000}};
     for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
         if (strcmp(unit, units[i].name) == 0)
             return units[i].ns;

@@ -265,6 +265,7 @@ static int detect_collapsed(const uint8_t *head, size_t len, bool is_whole_file)
     struct text_lines lines;
     struct text line;
     size_t good = 0;
+    size_t weak = 0;
     size_t bad = 0;
     text_lines_init(&lines, head, len);
     while (text_lines_next(&lines, &line)) {
@@ -272,11 +273,15 @@ static int detect_collapsed(const uint8_t *head, size_t len, bool is_whole_file)
         struct stack_line parts;
         enum line_kind kind = is_cut ? LINE_EMPTY : split_line(line, &parts);
         good += kind == LINE_GOOD;
-        bad += kind == LINE_BAD || kind == LINE_WEAK;
+        weak += kind == LINE_WEAK;
+        bad += kind == LINE_BAD;
     }
     if (good == 0 && bad == 0 && !is_whole_file && memchr(head, ';', len))
         return 5; /* one line longer than the head */
-    return good > bad ? 30 : 0;
+    if (good > bad + weak)
+        return 30;
+    /* Stacks of one frame whose name has spaces: words and a count in every line of the file. */
+    return bad == 0 && weak > 0 && is_whole_file ? 5 : 0;
 }
 
 const struct format format_collapsed = {

@@ -117,11 +117,14 @@ static void unit_of(const struct profile *p, const struct sample_set *set, doubl
         const char *unit;
         double scale;
     } times[] = {{"ns", 1e-9}, {"us", 1e-6}, {"ms", 1e-3}, {"s", 1}};
+    static const char *const fractions[][2] = {{"count/1000", "count"}, {"bytes/1000", "bytes"}};
     *scale = 1;
     *unit = is;
-    if (strcmp(is, "count/1000") == 0) { /* fractions of a folded file */
-        *scale = 1e-3;
-        *unit = "count";
+    for (size_t i = 0; i < sizeof(fractions) / sizeof(fractions[0]); i++) {
+        if (strcmp(is, fractions[i][0]) == 0) {
+            *scale = 1e-3;
+            *unit = fractions[i][1];
+        }
     }
     for (size_t i = 0; i < sizeof(times) / sizeof(times[0]); i++) {
         if (strcmp(is, times[i].unit) == 0) {

@@ -1,11 +1,13 @@
 #include "backend/formats/pprof_write.h"
 
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <zlib.h>
 
 #include "backend/formats/write_view.h"
+#include "common/base/arena.h"
 #include "common/base/map.h"
 
 struct writer {
@@ -14,8 +16,9 @@ struct writer {
     struct map mapping_of;          /* module string -> mapping id */
     uint32_t mappings;
     uint32_t strings; /* of the profile; ours stand behind them */
-    const char *extra[32];
+    const char *extra[128];
     size_t extra_len;
+    struct arena *arena; /* names that we made */
     size_t types_len;
 };
 
@@ -49,7 +52,7 @@ static void put_message(struct buf *to, uint32_t field, struct buf *message)
     buf_clear(message);
 }
 
-/* A string of ours; constants only, since the text is not copied. */
+/* A string of ours that lives as long as the writer. */
 static uint64_t extra(struct writer *w, const char *text)
 {
     if (*text == 0)
@@ -76,12 +79,33 @@ static uint64_t unit_string(struct writer *w, uint32_t unit)
     return unit;
 }
 
+/* Readers choose a type by its name: one that several sets have gets its set's before it. */
+static uint64_t type_string(struct writer *w, const struct sample_set *set, size_t type)
+{
+    const struct strtab *strings = &w->p->tables.strings;
+    uint32_t name = set->types[type].name;
+    bool is_shared = false;
+    for (size_t s = 0; s < w->p->sets_len; s++) {
+        const struct sample_set *other = &w->p->sets[s];
+        for (size_t i = 0; i < other->values_len && other != set; i++)
+            is_shared = is_shared || other->types[i].name == name;
+    }
+    if (!is_shared)
+        return name;
+    size_t size = strtab_len(strings, set->name) + strtab_len(strings, name) + 2;
+    char *text = arena_alloc(w->arena, size);
+    if (!text)
+        return name;
+    snprintf(text, size, "%s.%s", strtab_text(strings, set->name), strtab_text(strings, name));
+    return extra(w, text);
+}
+
 static void put_types(struct writer *w)
 {
     for (size_t s = 0; s < w->p->sets_len; s++) {
         const struct sample_set *set = &w->p->sets[s];
         for (size_t i = 0; i < set->values_len; i++) {
-            put_number(&w->message, 1, set->types[i].name);
+            put_number(&w->message, 1, type_string(w, set, i));
             put_number(&w->message, 2, unit_string(w, set->types[i].unit));
             put_message(&w->out, 1, &w->message);
             w->types_len++;
@@ -242,11 +266,12 @@ static void put_all(struct writer *w)
     put_number(&w->out, 9, p->start_unix_ns);
     put_number(&w->out, 10, p->duration_ns);
     if (p->sets_len) {
-        put_number(&w->message, 1, p->sets[0].types[0].name);
+        uint64_t first = type_string(w, &p->sets[0], 0);
+        put_number(&w->message, 1, first);
         put_number(&w->message, 2, unit_string(w, p->sets[0].types[0].unit));
         put_message(&w->out, 11, &w->message);
         put_number(&w->out, 12, p->sets[0].period);
-        put_number(&w->out, 14, p->sets[0].types[0].name);
+        put_number(&w->out, 14, first);
     }
     put_tables(w);
 }
@@ -285,7 +310,7 @@ enum status pprof_write(const struct profile *p, struct buf *out, struct buf *lo
     enum status st = write_view_init(&view, p, err);
     if (st != STATUS_OK)
         return st;
-    struct writer w = {.p = view.profile};
+    struct writer w = {.p = view.profile, .arena = arena_new()};
     buf_init(&w.out, 0);
     buf_init(&w.message, 0);
     buf_init(&w.inner, 0);
@@ -302,6 +327,7 @@ enum status pprof_write(const struct profile *p, struct buf *out, struct buf *lo
     buf_deinit(&w.message);
     buf_deinit(&w.inner);
     map_deinit(&w.mapping_of);
+    arena_free(w.arena);
     write_view_deinit(&view);
     return st;
 }

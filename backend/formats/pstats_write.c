@@ -9,29 +9,23 @@
 
 /* Marshal without references and with the oldest type codes: what every Python reads. */
 
-static void put_i64(struct buf *out, int64_t value)
+static void put_count(struct buf *out, uint64_t count)
 {
-    if (value >= INT32_MIN && value <= INT32_MAX) {
+    if (count <= INT32_MAX) {
         buf_put_byte(out, 'i');
-        buf_put_u32(out, (uint32_t)(int32_t)value);
+        buf_put_u32(out, (uint32_t)count);
         return;
     }
     /* 'I' is gone from Python 3.14: a long in 15-bit digits. */
-    uint64_t left = value < 0 ? 0 - (uint64_t)value : (uint64_t)value;
-    int digits = 0;
-    for (uint64_t n = left; n; n >>= 15)
+    uint32_t digits = 0;
+    for (uint64_t n = count; n; n >>= 15)
         digits++;
     buf_put_byte(out, 'l');
-    buf_put_u32(out, (uint32_t)(value < 0 ? -digits : digits));
-    for (; left; left >>= 15) {
-        buf_put_byte(out, (uint8_t)(left & 0xff));
-        buf_put_byte(out, (uint8_t)(left >> 8 & 0x7f));
+    buf_put_u32(out, digits);
+    for (; count; count >>= 15) {
+        buf_put_byte(out, (uint8_t)(count & 0xff));
+        buf_put_byte(out, (uint8_t)(count >> 8 & 0x7f));
     }
-}
-
-static void put_count(struct buf *out, uint64_t count)
-{
-    put_i64(out, count > INT64_MAX ? INT64_MAX : (int64_t)count);
 }
 
 static void put_f64(struct buf *out, double value)
@@ -72,7 +66,7 @@ static void put_key(struct buf *out, const struct profile *p, uint32_t function)
     const struct wire_function *f = &p->tables.functions[function];
     put_tuple(out, 3);
     put_text(out, p, f->file);
-    put_i64(out, f->line);
+    put_count(out, f->line);
     put_text(out, p, f->name);
 }
 

@@ -1,5 +1,5 @@
 add_executable(round_trip round_trip.c)
-target_link_libraries(round_trip PRIVATE hg_flags hg_sanitize hg_query hg_formats)
+target_link_libraries(round_trip PRIVATE hg_flags hg_sanitize same_profile hg_query hg_formats)
 
 # The corpus when it is there, our own fixtures otherwise.
 find_package(Python3 COMPONENTS Interpreter REQUIRED)

@@ -38,11 +38,15 @@ def check(program, path):
     return sum(line.endswith(" ok") for line in lines), bad
 
 
+# Sums saturate at the ends of int64 (values.h): what is written of them cannot come out the same.
+BEYOND_INT64 = {"collapsed/huge_count.folded"}
+
+
 def chosen(entries, root, most):
     of = collections.defaultdict(list)
     for entry in entries:
         path = root / entry["file"]
-        is_read = entry["expected"] == "ok" and not entry.get("lenient") and entry["format"] not in OUT_OF_SCOPE and entry["file"] not in DISAGREEMENTS
+        is_read = entry["expected"] == "ok" and not entry.get("lenient") and entry["format"] not in OUT_OF_SCOPE and entry["file"] not in DISAGREEMENTS | BEYOND_INT64
         if is_read and path.stat().st_size <= LARGEST:
             of[entry["format"]].append((path.stat().st_size, path))
     for paths in of.values():
