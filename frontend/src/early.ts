@@ -13,4 +13,9 @@ if (id !== null) {
   void source.profile();
   if (state.view === "memory") void askAllSeries(source);
   askEarly(source, state);
+  try {
+    void localStorage.length; // the first look waits for another process: now, not when the page's code is here
+  } catch {
+    // Storage may be forbidden.
+  }
 }

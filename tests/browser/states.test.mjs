@@ -263,3 +263,20 @@ test("opening: what the first picture is made of is asked for before the page's 
   await page.locator(".legend button").first().waitFor();
   assert.equal(times(profile), 1, "what was asked early is not asked again");
 });
+
+test("opening: what comes after the first picture moves nothing under the pointer", async (t) => {
+  const page = await on.open(t, "/p/run24#view=flame");
+  await page.addInitScript(() => {
+    window.tops = new Set();
+    const look = () => {
+      const stage = document.querySelector(".flame-stage");
+      if (stage) window.tops.add(Math.round(stage.getBoundingClientRect().top));
+      requestAnimationFrame(look);
+    };
+    requestAnimationFrame(look);
+  });
+  await page.reload();
+  await page.locator(".strip .key .swatch").first().waitFor();
+  const tops = await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done([...window.tops])))));
+  assert.equal(tops.length, 1, `the picture began at ${tops.join(", then ")}`);
+});

@@ -133,19 +133,6 @@ export class ProfilePage {
     this.toolbar = new ToolbarView(this.actions);
     this.strip = new StripView(this.actions);
     this.detail = new DetailView(this.actions);
-    const page = el(
-      "main",
-      { class: "profile-page" },
-      this.header.element,
-      this.strip.element,
-      this.toolbar.element,
-      el("div", { class: "body" }, this.panel, this.detail.element),
-    );
-    fill(document.body, el("a", { class: "skip", href: "#view" }, "Skip to the picture"), page);
-    document.querySelector<HTMLAnchorElement>(".skip")?.addEventListener("click", (event) => {
-      event.preventDefault();
-      this.panel.querySelector<HTMLElement>("[tabindex='0']")?.focus();
-    });
     this.listen();
     setTimeout(() => this.view ?? this.render(), EMPTY_MS);
     void this.reload();
@@ -244,8 +231,20 @@ export class ProfilePage {
     this.shared.usualValue = this.settled;
   }
 
+  /** Not before there is something in it: a frame without the picture would only delay the picture. */
+  private attach(): void {
+    const skip = el("a", { class: "skip", href: "#view" }, "Skip to the picture");
+    skip.addEventListener("click", (event) => {
+      event.preventDefault();
+      this.panel.querySelector<HTMLElement>("[tabindex='0']")?.focus();
+    });
+    const body = el("div", { class: "body" }, this.panel, this.detail.element);
+    fill(document.body, skip, el("main", { class: "profile-page" }, this.header.element, this.strip.element, this.toolbar.element, body));
+  }
+
   private render(): void {
     const { shared } = this;
+    if (!this.panel.isConnected) this.attach();
     this.updateQuery();
     this.updateColours();
     const { state } = shared;

@@ -35,7 +35,9 @@ export class StripView implements View {
       return;
     }
     const chosen = chooseStrip(profile.state === "live" ? (series ?? []) : endTogether(series ?? []), shared);
-    this.element.classList.toggle("is-bare", chosen.length === 0);
+    // What is on its way has its room: nothing may move from under the pointer when it comes.
+    const isExpected = series === null && profile.shapes.includes("series");
+    this.element.classList.toggle("is-bare", chosen.length === 0 && !isExpected);
     const data = plotOf(shared, chosen, plotRange(shared), KEY_ROOM);
     // No room; the tooltip and the memory view tell it.
     data.scene.right = null;
@@ -49,7 +51,7 @@ export class StripView implements View {
         swatch.style.background = colour;
         return el("span", { class: "key" }, swatch, seriesTitle(one, shared));
       }),
-      series?.length ? null : el("span", { class: "key" }, "drag to choose a window of time"),
+      series?.length || isExpected ? null : el("span", { class: "key" }, "drag to choose a window of time"),
     );
   }
 

@@ -97,8 +97,7 @@ export class ToolbarView implements View {
       tab.tabIndex = isOn ? 0 : -1;
       const wasOn = tab.dataset["on"] === "1";
       tab.dataset["on"] = isOn ? "1" : "0";
-      if (isOn && !wasOn && this.tabs.scrollWidth > this.tabs.clientWidth)
-        tab.scrollIntoView({ block: "nearest", inline: "center" });
+      if (isOn && !wasOn) requestAnimationFrame(() => this.bringIntoSight(tab)); // the page is being filled: not measured now
     }
     if (document.activeElement !== this.search && this.search.value !== state.q) this.search.value = state.q;
     if (!query.text || !coverage || !flame || flame.isPreview) {
@@ -116,6 +115,10 @@ export class ToolbarView implements View {
 
   destroy(): void {
     clearTimeout(this.timer);
+  }
+
+  private bringIntoSight(tab: HTMLElement): void {
+    if (this.tabs.scrollWidth > this.tabs.clientWidth) tab.scrollIntoView({ block: "nearest", inline: "center" });
   }
 
   private updateFilters(shared: Shared): void {
