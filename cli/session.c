@@ -405,15 +405,14 @@ enum status session_close(struct session *s, int exit_status, const char *reason
                           struct session_summary *summary, struct error *err)
 {
     struct sampler_stats stats = {0};
-    /* First the last samples, then how many there were. */
+    /* First the last samples, then how many there were. The sampler stays until the uplink has
+     * ended: a person may ask for another rate up to the last ack. */
     if (s->sampler) {
         sampler_stop(s->sampler);
         sampler_stats(s->sampler, &stats);
     }
     session_update(s);
     tell_spans(s, &stats);
-    sampler_close(s->sampler);
-    s->sampler = NULL;
     procstat_close(s->procstat);
     s->procstat = NULL;
     if (s->heap && !heap_detach(s->heap, DETACH_MS))
