@@ -194,6 +194,15 @@ void embedded_stop(struct embedded *e)
     e->pid = 0;
 }
 
+/* What we do with signals is not for others: a browser that blocks SIGTERM cannot be ended. */
+static void give_back_signals(void)
+{
+    sigset_t none;
+    sigemptyset(&none);
+    signal(SIGPIPE, SIG_DFL);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
 bool browser_open(const char *url)
 {
     const char *display = getenv("WAYLAND_DISPLAY");
@@ -214,6 +223,7 @@ bool browser_open(const char *url)
             dup2(null_fd, STDOUT_FILENO);
             dup2(null_fd, STDERR_FILENO);
         }
+        give_back_signals();
         execlp("xdg-open", "xdg-open", url, (char *)NULL);
         _exit(127);
     }
