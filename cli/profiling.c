@@ -13,6 +13,13 @@
 
 enum { MAX_RATE = 100000, UPDATE_MS = 100, TEND_MS = 1000, MAX_UNREACHED = 2 };
 
+/* As nohup has it for hang-ups, and a shell for the quits of its background jobs. */
+static bool is_ignored(int number)
+{
+    struct sigaction now;
+    return sigaction(number, NULL, &now) == 0 && now.sa_handler == SIG_IGN;
+}
+
 /* Signals come as data, on our thread: before any other thread is, which inherit the mask. One
  * thread without it, and Ctrl-C would end us with the default action and leave the command behind.
  * The spawned command has no signal blocked. */
@@ -24,9 +31,10 @@ static enum status take_signals(struct profiling *p, struct error *err)
     sigaddset(&set, SIGTERM);
     sigaddset(&set, SIGUSR1);
     sigaddset(&set, SIGUSR2);
-    struct sigaction hangup;
-    if (sigaction(SIGHUP, NULL, &hangup) == 0 && hangup.sa_handler != SIG_IGN) /* nohup */
+    if (!is_ignored(SIGHUP))
         sigaddset(&set, SIGHUP);
+    if (!is_ignored(SIGQUIT))
+        sigaddset(&set, SIGQUIT);
     if (sigprocmask(SIG_BLOCK, &set, NULL) != 0)
         return error_set(err, STATUS_IO, "cannot block signals: %s", strerror(errno));
     p->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
@@ -127,8 +135,8 @@ static bool is_control(struct profiling *p, const struct signalfd_siginfo *info)
     return true;
 }
 
-/* True when the session is to end. Ctrl-C at a terminal reaches a spawned command by itself: it
- * decides. Ours to hand on are the signals that only we got. */
+/* True when the session is to end. Ctrl-C and Ctrl-\ at a terminal reach a spawned command by
+ * itself: it decides. Ours to hand on are the signals that only we got. */
 static bool handle_signal(struct profiling *p, const struct signalfd_siginfo *info)
 {
     if (is_control(p, info))

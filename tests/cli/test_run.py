@@ -3,7 +3,9 @@
 import json
 import os
 import pathlib
+import pty
 import re
+import select
 import shutil
 import signal
 import subprocess
@@ -300,7 +302,7 @@ class Run(unittest.TestCase):
     def test_a_signal_to_us_reaches_the_program_and_the_profile_is_whole(self):
         """Also with allocations followed, whose thread runs before the program does."""
         body = "import time\nprint('ready', flush=True)\nwhile True:\n    sum(range(1000))\n"
-        for number in (signal.SIGTERM, signal.SIGHUP):
+        for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
             with self.subTest(signal=number), scratch() as folder:
                 saved = folder / "x.heliograph"
                 run = subprocess.Popen([HELIOGRAPH, "run", "--no-open", "--save", saved, "--", sys.executable, "-c", body],
@@ -312,6 +314,58 @@ class Run(unittest.TestCase):
                 self.assertEqual(run.returncode, 128 + number, words)
                 self.assertIn("saved to", words)
                 self.assertGreater(report(folder, saved)["counts"]["samples"], 10)
+
+    def test_keys_of_the_terminal_are_the_program_s(self):
+        """Ctrl-C and Ctrl-\\ reach it once, from the terminal, and what it makes of them stands."""
+        body = ("import signal, sys\n"
+                "def told(number, frame):\n"
+                "    print('told', number, flush=True)\n"
+                "signal.signal(signal.SIGINT, told)\n"
+                "signal.signal(signal.SIGQUIT, told)\n"
+                "print('ready', flush=True)\n"
+                "sys.exit(input())\n")
+        with scratch() as folder:
+            saved = folder / "x.heliograph"
+            pid, terminal = pty.fork()
+            if pid == 0:
+                os.execve(HELIOGRAPH, [HELIOGRAPH, "run", "--no-open", "--save", saved, "--", sys.executable, "-c", body],
+                          environment(folder))
+            shown = b""
+
+            def show_until(words):
+                nonlocal shown
+                while words not in shown:
+                    self.assertTrue(select.select([terminal], [], [], 60)[0], shown)
+                    shown += os.read(terminal, 65536)
+            try:
+                for keys, answer in ((None, b"ready"), (b"\x03", b"told 2"), (b"\x1c", b"told 3"), (b"bye\n", b"saved to")):
+                    if keys:
+                        os.write(terminal, keys)
+                    show_until(answer)
+            finally:
+                os.close(terminal)  # hangs up, where something went wrong
+                _, how = os.waitpid(pid, 0)
+            self.assertEqual(os.waitstatus_to_exitcode(how), 1, shown)
+            self.assertEqual(shown.count(b"told"), 2, shown)
+
+    def test_the_browser_has_its_signals(self):
+        """One that inherits our blocked SIGTERM could not be ended."""
+        with scratch() as folder:
+            browser = folder / "xdg-open"
+            browser.write_text(f"#!{sys.executable}\nimport signal\n"
+                               f"open({str(folder / 'half')!r}, 'w').write(str(signal.pthread_sigmask(signal.SIG_BLOCK, [])))\n"
+                               f"import os; os.rename({str(folder / 'half')!r}, {str(folder / 'mask')!r})\n")
+            browser.chmod(0o755)
+            settings = environment(folder) | {"DISPLAY": ":0", "PATH": f"{folder}:{os.environ['PATH']}"}
+            pid, terminal = pty.fork()
+            if pid == 0:
+                os.execve(HELIOGRAPH, [HELIOGRAPH, "run", "--", sys.executable, "-c", "input()"], settings)
+            try:
+                self.assertEqual(wait_for(lambda: (folder / "mask").exists() and (folder / "mask").read_text(), what="the mask"),
+                                 "set()")
+            finally:
+                os.close(terminal)
+                os.waitpid(pid, 0)
 
     def test_two_runs_at_the_same_moment_share_one_server(self):
         with scratch() as folder:
