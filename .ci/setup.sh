@@ -5,7 +5,8 @@
 #   .ci/setup.sh test           that, and what the tests use
 #   .ci/setup.sh lint|bench|fuzz|package|chroot
 #   .ci/setup.sh ci             lint, and programs that some tests speak with; they come with services
-#                               (a web server), so they are not put on a developer's own machine
+#                               (a web server) or are large (go), so they are not put on a developer's
+#                               own machine
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -17,7 +18,7 @@ build=(gcc g++ make cmake ninja-build pkg-config git ca-certificates
 test=(libcriterion-dev libprotobuf-c-dev protobuf-c-compiler chromium python3 python3-venv curl
       procps iproute2 xz-utils)
 lint=(clang-format-14 clang-tidy-14)
-proxies=(nginx caddy openssl)
+others=(nginx caddy openssl golang-go)
 fuzz=(clang libclang-rt-14-dev)
 bench=(python3-venv)
 package=(dpkg-dev fakeroot file)
@@ -29,7 +30,7 @@ case $what in
     build) ;;
     test) packages+=("${test[@]}") ;;
     lint) packages+=("${test[@]}" "${lint[@]}") ;;
-    ci) packages+=("${test[@]}" "${lint[@]}" "${proxies[@]}") ;;
+    ci) packages+=("${test[@]}" "${lint[@]}" "${others[@]}") ;;
     fuzz) packages+=("${test[@]}" "${fuzz[@]}") ;;
     bench) packages+=("${test[@]}" "${bench[@]}") ;;
     package) packages+=("${package[@]}") ;;

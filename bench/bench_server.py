@@ -1,5 +1,5 @@
 """The server under load (bench/server_load): many collectors and viewers and uploads at once, then as
-many samples as it takes.
+many samples as it takes, without and with rules that judge each of them.
 
 BENCH_COLLECTORS, BENCH_VIEWERS, BENCH_UPLOADS and BENCH_SECONDS change the numbers. The load comes from
 the same machine: what it takes of the processors the server does not have.
@@ -77,6 +77,15 @@ def upload(url, body, number):
     return time.monotonic() - began
 
 
+def make_rules(url):
+    """One of each kind that looks at every batch; shares are the costly ones."""
+    for rule in ({"kind": "rss", "bound": 1 << 40}, {"kind": "growth", "bound": 1 << 40}, {"kind": "share", "bound": 0.9},
+                 {"kind": "share", "bound": 0.9, "function": "module.function_1"}):
+        request = urllib.request.Request(f"{url}/api/v1/rules", data=json.dumps({"name": "load", **rule}).encode(), method="POST",
+                                         headers={"Content-Type": "application/json"})
+        urllib.request.urlopen(request, timeout=20).close()
+
+
 def run_load(program, server, collectors, viewers, seconds, rate, window, rows, uploads=0):
     bodies = [made_profile(i) for i in range(uploads)]
     before = server.cpu_s()
@@ -103,6 +112,7 @@ def say(result, memory):
     print(f"  lost            {result['lost_collectors']} collectors, {result['lost_viewers']} viewers, {result['failed_answers']} answers")
     print(f"  server          {100 * result['server_cpu']:12.0f} % of a core, {memory['VmHWM']:,.0f} MB at most ({memory['VmRSS']:,.0f} MB at the end);"
           f" the load itself took {result['own_cpu_s']:.1f} s of CPU")
+    print(f"                  {1e6 * result['server_cpu'] * result['seconds'] / max(result['samples'], 1):12.3f} s of CPU for a million samples")
 
 
 def main(release):
@@ -111,13 +121,17 @@ def main(release):
     except RuntimeError as error:
         print(f"not run: {error}")
         return
-    for title, numbers in (
-            (f"{COLLECTORS} collectors of 8 threads at 100 Hz, {VIEWERS} viewers, {UPLOADS} uploads", (COLLECTORS, VIEWERS, SECONDS, 100, 1, 0, UPLOADS)),
-            ("8 collectors as fast as acknowledged (4 batches of 8,000 samples under way each)", (8, 0, SECONDS, 0, 4, 8000, 0))):
+    fast = (8, 0, SECONDS, 0, 4, 8000, 0)
+    for title, has_rules, numbers in (
+            (f"{COLLECTORS} collectors of 8 threads at 100 Hz, {VIEWERS} viewers, {UPLOADS} uploads", False, (COLLECTORS, VIEWERS, SECONDS, 100, 1, 0, UPLOADS)),
+            ("8 collectors as fast as acknowledged (4 batches of 8,000 samples under way each)", False, fast),
+            ("the same with four rules: memory, growth, any function's share, one function's", True, fast)):
         with tempfile.TemporaryDirectory(dir="/var/tmp") as name:
             server = Server(release, pathlib.Path(name))
             try:
                 print(title, flush=True)
+                if has_rules:
+                    make_rules(server.url)
                 say(run_load(program, server, *numbers), server.memory())
             finally:
                 server.stop()

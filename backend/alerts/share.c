@@ -75,6 +75,18 @@ static bool close_window(struct share *s, bool is_any, struct share_rise *rise)
     return says_something;
 }
 
+/* Late rows count for the window that is open. True when another one was closed and says something.
+ */
+static bool enter_window(struct share *s, uint64_t time_ns, bool is_any, struct share_rise *rise)
+{
+    uint64_t window = time_ns / s->window_ns + 1;
+    bool is_closed = s->window != 0 && window > s->window && close_window(s, is_any, rise);
+    if (window > s->window)
+        s->window = window;
+    s->end_ns = s->window * s->window_ns;
+    return is_closed;
+}
+
 static void count_row(struct share *s, const struct profile *p, uint32_t stack, double weight,
                       bool is_any)
 {
@@ -99,17 +111,11 @@ bool share_add(struct share *s, const struct profile *p, const struct wire_sampl
     }
     const struct wire_column *column = &rows->values[0];
     for (size_t i = 0; i < rows->len; i++) {
-        uint64_t window = rows->time_ns[i] / s->window_ns + 1;
-        if (s->window == 0)
-            s->window = window;
-        if (window > s->window) { /* late rows count for the window that is open */
-            struct share_rise of;
-            if (close_window(s, is_any, &of) &&
-                (!is_closed || of.share - of.baseline > rise->share - rise->baseline)) {
-                is_closed = true;
-                *rise = of;
-            }
-            s->window = window;
+        struct share_rise of;
+        if (rows->time_ns[i] >= s->end_ns && enter_window(s, rows->time_ns[i], is_any, &of) &&
+            (!is_closed || of.share - of.baseline > rise->share - rise->baseline)) {
+            is_closed = true;
+            *rise = of;
         }
         int64_t weight = rows->values_len == 0 ? 1
                          : column->value       ? column->value[i]

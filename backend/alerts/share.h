@@ -15,6 +15,7 @@ enum { SHARE_LEAST_ROWS = 10 /* of a window and of a baseline: fewer say nothing
 struct share {
     uint64_t window_ns;
     uint64_t window; /* its number, from 1; 0 = none begun */
+    uint64_t end_ns; /* of that window */
     double now_total, before_total;
     uint64_t now_rows, before_rows;
     double now, before;         /* of the one function */
