@@ -70,12 +70,22 @@ static void entry_free(struct library *l, struct entry *e)
     free(e);
 }
 
+/* Somebody is looking at a session of days: reading it takes seconds, so it stays between two
+ * questions though it is larger than what may be kept; two do, since they may be compared. */
+static bool is_looked_at(const struct library *l, const struct entry *e)
+{
+    bool is_of_last_two = e == l->newest || e->newer == l->newest;
+    return is_of_last_two && e->last_held_ns &&
+           clock_monotonic_ns() - e->last_held_ns < l->looked_at_ns;
+}
+
 static void evict(struct library *l)
 {
     struct entry *next = NULL;
     for (struct entry *e = l->oldest; e && l->resident > l->resident_limit; e = next) {
         next = e->newer;
-        entry_free(l, e);
+        if (!is_looked_at(l, e))
+            entry_free(l, e);
     }
 }
 
@@ -263,6 +273,13 @@ void cache_count_size(struct library *l, struct entry *e, size_t size)
     l->resident += size;
     l->resident -= e->size;
     e->size = size;
+    evict(l);
+    pthread_mutex_unlock(&l->lock);
+}
+
+void cache_evict(struct library *l)
+{
+    pthread_mutex_lock(&l->lock);
     evict(l);
     pthread_mutex_unlock(&l->lock);
 }

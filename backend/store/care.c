@@ -161,6 +161,7 @@ static void *care(void *arg)
     struct library *l = arg;
     struct error err;
     do {
+        cache_evict(l);
         enum status st = retain_in_background(l, &err);
         if (st == STATUS_OK)
             st = take_care(l, true, &err);

@@ -71,6 +71,7 @@ struct library {
     bool is_read_only;
     uint64_t resident_limit;
     uint64_t unseen_after_ns; /* a live session not held for so long may be stripped */
+    uint64_t looked_at_ns;    /* one that has ended, held within so long, stays when it is large */
     struct library_retention retention;
     int lock_fd;
     sqlite3 *write_db;
@@ -116,6 +117,8 @@ enum status cache_add(struct library *l, const char *id, int64_t data, enum libr
 void cache_pin(struct library *l, struct entry *e, bool is_live);
 void cache_forget(struct library *l, struct entry *e); /* deleted: nobody gets it any more */
 void cache_count_size(struct library *l, struct entry *e, size_t size);
+/* Lets go what is above the limit and not looked at any more. */
+void cache_evict(struct library *l);
 void cache_free(struct library *l);
 
 /* Many readers or one writer. A waiting writer goes before new readers, but not for ever: a thread

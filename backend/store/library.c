@@ -14,6 +14,7 @@
 
 static const uint64_t default_resident = (uint64_t)1 << 30;
 static const uint64_t unseen_after_ns = 5000000000;
+static const uint64_t looked_at_ns = 300000000000;
 
 const char *library_state_name(enum library_state state)
 {
@@ -101,6 +102,7 @@ enum status library_open(struct library **out, const struct library_options *opt
     l->is_read_only = options->is_read_only;
     l->resident_limit = options->resident_bytes ? options->resident_bytes : default_resident;
     l->unseen_after_ns = unseen_after_ns;
+    l->looked_at_ns = looked_at_ns;
     l->retention = options->retention;
     pthread_mutex_init(&l->lock, NULL);
     pthread_mutex_init(&l->care_lock, NULL);

@@ -18,7 +18,8 @@ struct library;
 
 struct library_options {
     const char *path;        /* NULL = library_default_path() */
-    uint64_t resident_bytes; /* decoded profiles kept when not live; 0 = 1 GiB */
+    uint64_t resident_bytes; /* decoded profiles kept when not live, beside the two that were asked
+                              * last; 0 = 1 GiB */
     bool is_read_only;       /* looks only; works beside a server, and on a read-only disk */
     /* Ended profiles older than this, or the oldest ones above this size of all together, are
      * deleted in the background; 0 = kept for ever (library_parse_retention). */

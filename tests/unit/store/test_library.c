@@ -256,6 +256,31 @@ Test(library, keeps_no_more_profiles_in_memory_than_allowed)
     library_close(l);
 }
 
+/* Reading one of days takes seconds: who looks at it does not wait for that with each question. */
+Test(library, keeps_the_two_that_were_asked_last_however_large)
+{
+    struct error err = {0};
+    struct library *l = NULL;
+    struct library_stats stats;
+    uint64_t of_one = 0;
+    struct library_options options = {.path = folder.path, .resident_bytes = 1};
+    cr_assert_eq(library_open(&l, &options, &err), STATUS_OK, "%s", err.text);
+    for (unsigned i = 1; i <= 3; i++) {
+        made_id(i, id);
+        record(l, 3);
+        cr_assert_eq(library_end(l, id, LIBRARY_COMPLETE, NULL, NULL), STATUS_OK);
+    }
+    for (unsigned i = 1; i <= 3; i++) {
+        made_id(i, id);
+        check(l, 3, LIBRARY_COMPLETE);
+        library_stats(l, &stats);
+        of_one = i == 1 ? stats.resident_bytes : of_one;
+        cr_assert_gt(of_one, 0);
+        cr_assert_eq(stats.resident_bytes, (i < 2 ? i : 2) * of_one);
+    }
+    library_close(l);
+}
+
 /* With no memory allowed at all every live session keeps its samples on disk alone. */
 Test(library, reads_back_the_samples_of_a_live_session_that_memory_did_not_hold)
 {
