@@ -6,6 +6,7 @@ import {
   shadeOf,
   KINDS,
   SLOT_KINDS,
+  SYNTHETIC,
   TASK,
   SLOT_ROOT,
   type ColourMode,
@@ -80,6 +81,15 @@ export class FlameModel {
     return this.sums;
   }
 
+  /** Positions of the functions with the most self time, the most first. */
+  hottest(most: number): number[] {
+    const { self } = this.functionSums();
+    return [...self.keys()]
+      .filter((fn) => (self[fn] as number) > 0 && this.kind(fn) !== SYNTHETIC)
+      .sort((a, b) => (self[b] as number) - (self[a] as number))
+      .slice(0, most);
+  }
+
   amount(width: number): number {
     return width * this.flame.head.scale;
   }
@@ -111,7 +121,7 @@ export class FlameModel {
     const weights = new Map<string, number>();
     for (let fn = 0; fn < sums.length; fn++) {
       const name = this.packages[fn] as string;
-      if (this.kind(fn) < 6) weights.set(name, (weights.get(name) ?? 0) + (sums[fn] as number));
+      if (this.kind(fn) < SYNTHETIC) weights.set(name, (weights.get(name) ?? 0) + (sums[fn] as number));
     }
     return weights;
   }
@@ -129,7 +139,7 @@ export class FlameModel {
       if (fn === root) slot = SLOT_ROOT;
       else if (mode === "kind") slot = SLOT_KINDS + Math.min(this.kind(fn), KINDS.length - 1);
       else if (mode === "self") slot = heatSlot(hottest ? (self[fn] as number) / hottest : 0);
-      else if (this.kind(fn) === 6) slot = SLOT_ROOT;
+      else if (this.kind(fn) === SYNTHETIC) slot = SLOT_ROOT;
       else if (this.kind(fn) === TASK) slot = SLOT_KINDS + TASK;
       else slot = colours.slotOf(this.packages[fn] as string);
       const shade = mode === "self" || fn === root ? 0 : shadeOf(this.name(fn));

@@ -35,23 +35,25 @@ export function measureOf(state: ViewState, profile: Profile): Exclude<Measure, 
   return state.at === null && state.from === null && state.to === null && profile.state !== "live" ? "peak" : "in_use";
 }
 
-const PAIRS_OF = 240;
+const MOMENTS = 240;
 
 /**
- * Theil and Sen's slope, bytes a second: the median over pairs of points. A single peak does not
- * turn it, as it does a least-squares line. Null for fewer than three points.
+ * Theil and Sen's slope, bytes a second: the median over pairs of moments. A single peak does not
+ * turn it, as it does a least-squares line. The moments are evenly apart, not the points: of what
+ * is written down when it changes, most points lie where it changes. Null for fewer than three
+ * points.
  */
 export function robustSlope(series: SeriesData, from: number, to: number): { perSecond: number; atZero: number } | null {
   const first = Math.max(0, lastNotAfter(series.t, from));
   const last = lastNotAfter(series.t, to);
-  const count = last - first + 1;
-  if (count < 3) return null;
-  const step = Math.max(1, count / PAIRS_OF);
+  if (last - first < 2) return null;
+  const begin = Math.max(from, series.t[first] as number);
   const t: number[] = [];
   const v: number[] = [];
-  for (let i = first; i <= last; i += step) {
-    t.push(series.t[Math.floor(i)] as number);
-    v.push(series.v[Math.floor(i)] as number);
+  for (let i = 0; i < MOMENTS; i++) {
+    const at = begin + ((to - begin) * i) / (MOMENTS - 1);
+    t.push(at);
+    v.push(series.v[Math.max(first, lastNotAfter(series.t, at))] as number);
   }
   const slopes: number[] = [];
   for (let i = 0; i < t.length; i++)

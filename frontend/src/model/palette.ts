@@ -19,6 +19,8 @@ export const KINDS = [
   "task",
 ] as const;
 
+/** What is no code of anybody's: the root, what was left out. */
+export const SYNTHETIC = KINDS.indexOf("synthetic");
 /** An asyncio task by its name: what it calls are its coroutines. */
 export const TASK = KINDS.indexOf("task");
 

@@ -1,6 +1,6 @@
 import type { Flame, FlameRow, TimeLane, TimeWindow } from "../api/types";
 import { formatPlace } from "./format";
-import { KINDS, packagesOf, shadeOf, SLOT_HEAT, SLOT_KINDS, SLOT_ROOT, type ColourMode, type PackageColours } from "./palette";
+import { KINDS, packagesOf, shadeOf, SLOT_HEAT, SLOT_KINDS, SLOT_ROOT, SYNTHETIC, type ColourMode, type PackageColours } from "./palette";
 
 const NS = 1e9;
 const SHADES = 4;
@@ -97,7 +97,7 @@ export class TimelineModel {
       const slot =
         mode === "kind"
           ? SLOT_KINDS + Math.min(kind[fn] ?? 0, KINDS.length - 1)
-          : kind[fn] === 6
+          : kind[fn] === SYNTHETIC
             ? SLOT_ROOT
             : colours.slotOf(packages[fn] ?? "");
       slots[fn] = slot * SHADES + shadeOf(this.name(fn));

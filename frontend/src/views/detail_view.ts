@@ -45,16 +45,12 @@ export class DetailView implements View {
     const parts: (HTMLElement | null)[] = [];
     if (flame && !flame.isEmpty && !flame.isPreview) {
       const { self } = flame.functionSums();
-      const order = [...self.keys()]
-        .filter((fn) => (self[fn] as number) > 0 && flame.kind(fn) !== 6)
-        .sort((a, b) => (self[b] as number) - (self[a] as number))
-        .slice(0, 8);
       parts.push(
         el("h2", { class: "plain" }, flame.hasTime ? "Where the time is" : flame.flame.head.unit === "bytes" ? "Where the memory is" : `Where the ${safeName(flame.flame.head.value)} are`),
         el("p", { class: "hint" }, "Functions by their own share. Click one to see its callers and callees."),
       );
       const list = el("ul", { class: "links" });
-      for (const fn of order)
+      for (const fn of flame.hottest(8))
         list.append(this.link(shared, flame.idOf(fn), flame.name(fn), flame.shareText(self[fn] as number), flame.place(fn)));
       parts.push(list);
     }

@@ -144,6 +144,8 @@ export class ProfilePage {
     const before = this.shared.state;
     const next = { ...before, ...patch };
     this.remember(patch);
+    // Who goes to a function's lines or callers without one means the hottest.
+    if ((patch.view === "lines" || patch.view === "callers") && next.sel === null) next.sel = this.hottest();
     // Another tree has other paths.
     if (isOtherTree(before, next)) next.root = patch.root ?? [];
     if (next.from !== before.from || next.to !== before.to) next.sight = patch.sight ?? null;
@@ -357,6 +359,12 @@ export class ProfilePage {
     await change;
     this.data.forgetNotes();
     this.reload();
+  }
+
+  private hottest(): number | null {
+    const { flame } = this.shared;
+    const fn = flame && !flame.isPreview ? flame.hottest(1)[0] : undefined;
+    return flame && fn !== undefined ? flame.idOf(fn) : null;
   }
 
   private nameOf(fn: number): string {

@@ -15,14 +15,21 @@ test("memory: a slope is that of most points, whatever one peak does", () => {
   const points: [number, number][] = Array.from({ length: 100 }, (_, i) => [i, 1000 + 50 * i]);
   (points[40] as [number, number])[1] = 1e9;
   const slope = robustSlope(series("rss", points), 0, 99);
-  assert.equal(slope?.perSecond, 50);
-  assert.equal(slope?.atZero, 1000);
+  assert.ok(Math.abs((slope?.perSecond ?? 0) - 50) < 1);
+  assert.ok(Math.abs((slope?.atZero ?? 0) - 1000) < 50);
   assert.equal(robustSlope(series("rss", points), 10, 11), null, "two points are no trend");
 });
 
 test("memory: a slope of many points takes some of them", () => {
   const many: [number, number][] = Array.from({ length: 50_000 }, (_, i) => [i / 10, 7 * i]);
-  assert.ok(Math.abs((robustSlope(series("rss", many), 0, 5000)?.perSecond ?? 0) - 70) < 1e-6);
+  assert.ok(Math.abs((robustSlope(series("rss", many), 0, 5000)?.perSecond ?? 0) - 70) < 1);
+});
+
+test("memory: who grew for two seconds and rested for twelve does not grow", () => {
+  // Written down when it changes: most points lie where it changed.
+  const points: [number, number][] = Array.from({ length: 200 }, (_, i) => [i / 100, i * 1e6]);
+  points.push([8, 199e6], [14, 199e6]);
+  assert.equal(robustSlope(series("heap", points), 0, 14)?.perSecond, 0);
 });
 
 test("memory: of a program that has ended the heap stops where RSS stops", () => {
