@@ -80,7 +80,6 @@ struct collapsed {
     struct map by_stack;
     int64_t scale; /* weights are counts times this */
     uint32_t set;
-    bool has_threads;
     size_t bad_lines;
 };
 

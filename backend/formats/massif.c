@@ -22,7 +22,6 @@ struct massif {
     struct fill fill;
     struct text_lines lines;
     uint64_t time_scale;
-    bool has_unit;
     struct text unit;
     uint32_t series[COLUMNS + 1], set;
     struct node path[MAX_DEPTH];

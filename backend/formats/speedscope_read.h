@@ -27,7 +27,6 @@ struct speedscope_reader {
     struct speedscope_part *parts;
     struct speedscope_group *groups;
     size_t frames_len, frames_cap, parts_len, parts_cap, groups_len, groups_cap;
-    const uint8_t *frames_mark;
     bool has_frames, has_profiles;
     /* the stack under construction: frame and stack row at each depth */
     uint32_t *path_frame, *path_stack;

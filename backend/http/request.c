@@ -7,19 +7,9 @@
 
 enum { FIRST_CHUNK = 64 * 1024 };
 
-const char *http_method(const struct http_request *r)
-{
-    return r->method;
-}
-
 const char *http_path(const struct http_request *r)
 {
     return r->path;
-}
-
-struct http_server *http_request_server(const struct http_request *r)
-{
-    return r->server;
 }
 
 const char *http_part(const struct http_request *r, size_t i)

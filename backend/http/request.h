@@ -10,9 +10,7 @@
 #include "common/base/buf.h"
 #include "common/base/status.h"
 
-const char *http_method(const struct http_request *r);
 const char *http_path(const struct http_request *r);
-struct http_server *http_request_server(const struct http_request *r);
 
 /* What stood for the i-th "{}" of the pattern, decoded; "" when there is none. */
 const char *http_part(const struct http_request *r, size_t i);

@@ -134,14 +134,6 @@ export async function deleteProfile(id: string): Promise<void> {
   await ask(profilePath(id), { method: "DELETE" });
 }
 
-export async function renameProfile(id: string, name: string): Promise<void> {
-  await ask(profilePath(id), {
-    method: "PATCH",
-    headers: { "Content-Type": "application/json" },
-    body: JSON.stringify({ name }),
-  });
-}
-
 /** Fetch tells nothing about how far an upload is; XMLHttpRequest does. */
 export function uploadProfile(
   file: File,
