@@ -150,14 +150,17 @@ async function memory(browser, page) {
   const heap = metrics.find((m) => m.name === "JSHeapUsedSize").value;
   const whole = await browser.newBrowserCDPSession();
   const { processInfo } = await whole.send("SystemInfo.getProcessInfo");
-  const rss = processInfo.filter((p) => p.type === "renderer").map((p) => {
+  const of = (text, name) => Number(new RegExp(`${name}:\\s+(\\d+)`).exec(text)?.[1] ?? 0) * 1.024e-3;
+  const held = processInfo.filter((p) => p.type === "renderer").map((p) => {
     try {
-      return Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${p.id}/status`, "utf8"))[1]) * 1024;
+      const text = readFileSync(`/proc/${p.id}/status`, "utf8");
+      return { resident: of(text, "VmRSS"), program: of(text, "RssFile") };
     } catch {
-      return 0;
+      return { resident: 0, program: 0 };
     }
   });
-  return `renderer ${(Math.max(...rss) / 1e6).toFixed(0)} MB, JS heap ${(heap / 1e6).toFixed(0)} MB`;
+  const most = held.reduce((a, b) => (b.resident > a.resident ? b : a), { resident: 0, program: 0 });
+  return `renderer ${most.resident.toFixed(0)} MB (${most.program.toFixed(0)} of them the browser's own files), JS heap ${(heap / 1e6).toFixed(0)} MB`;
 }
 
 async function search(page, text) {
