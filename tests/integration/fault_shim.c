@@ -2,8 +2,11 @@
  *   FAULT_SYNC_MS       every fsync and fdatasync takes this much longer
  *   FAULT_CLOCK_FILE    once this file exists, the time of day is what its text says in seconds
  *                       away from the true one (the monotonic clock goes on as it does on a machine
- *                       whose clock is set) */
+ *                       whose clock is set)
+ *   FAULT_FULL_FILE     while this file exists, the disk is full for what is written at a place in
+ *                       a file, as SQLite does */
 #include <dlfcn.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/syscall.h>
@@ -13,6 +16,8 @@
 int fsync(int fd);
 int fdatasync(int fd);
 int clock_gettime(clockid_t clock, struct timespec *out);
+ssize_t pwrite(int fd, const void *data, size_t len, off_t at);
+ssize_t pwrite64(int fd, const void *data, size_t len, off_t at);
 
 static void be_slow(void)
 {
@@ -31,6 +36,21 @@ int fdatasync(int fd)
 {
     be_slow();
     return (int)syscall(SYS_fdatasync, fd);
+}
+
+ssize_t pwrite(int fd, const void *data, size_t len, off_t at)
+{
+    const char *path = getenv("FAULT_FULL_FILE");
+    if (path && access(path, F_OK) == 0) {
+        errno = ENOSPC;
+        return -1;
+    }
+    return syscall(SYS_pwrite64, fd, data, len, at);
+}
+
+ssize_t pwrite64(int fd, const void *data, size_t len, off_t at)
+{
+    return pwrite(fd, data, len, at);
 }
 
 int clock_gettime(clockid_t clock, struct timespec *out)

@@ -104,6 +104,20 @@ class Faults(unittest.TestCase):
                     filler.unlink()
                     self.same(watched, api)
 
+    def test_a_disk_that_says_it_is_full_loses_nothing_either(self):
+        """The same without a disk of its own: for machines where none can be mounted."""
+        with scratch() as folder:
+            full = folder / "full"
+            with Server(folder, "--listen", "127.0.0.1:0", env={**self.shim(), "FAULT_FULL_FILE": str(full)}) as server:
+                with Watched(folder, server.url(), 8) as watched:
+                    api = f"{server.url()}/api/v1/profiles/{watched.id()}"
+                    wait_for(lambda: get_json(api)["counters"].get("samples", 0) > 50, what="samples")
+                    full.touch()
+                    wait_for(lambda: "full" in server.words() or "full" in watched.words(), what="a word about the disk")
+                    self.assertGreater(get_json(api)["counters"]["samples"], 50)
+                    full.unlink()
+                    self.same(watched, api)
+
     def shim(self):
         if not SHIM.exists():
             self.skipTest(f"SKIPPED: {SHIM.name} is not built")
@@ -176,6 +190,23 @@ class Faults(unittest.TestCase):
                     api = f"{server.url()}/api/v1/profiles/{watched.id()}"
                     self.same(watched, api)
 
+    def test_a_way_that_falls_silent_and_then_breaks_loses_nothing(self):
+        """Without a network of its own: bytes that stay on the way, then connections that end and are refused."""
+        with scratch() as folder, Server(folder, "--listen", "127.0.0.1:0") as server:
+            with SlowProxy(int(server.url().rsplit(":", 1)[1]), 0) as proxy:
+                with Watched(folder, f"http://127.0.0.1:{proxy.port}", 10) as watched:
+                    api = f"{server.url()}/api/v1/profiles/{watched.id()}"
+                    wait_for(lambda: get_json(api)["counters"].get("samples", 0) > 50, what="samples")
+                    before = proxy.connections
+                    proxy.is_passing.clear()
+                    time.sleep(2)
+                    proxy.is_passing.set()
+                    proxy.cut()
+                    time.sleep(2)
+                    proxy.mend()
+                    self.same(watched, api)
+                    self.assertGreater(proxy.connections, before, "it came back")
+
 
 @contextlib.contextmanager
 def socket_in(folder, prefix, token):
@@ -202,13 +233,21 @@ class SlowProxy:
         self.to, self.delay_s = to, delay_s
         self.listening = socket.create_server(("127.0.0.1", 0))
         self.port = self.listening.getsockname()[1]
+        self.is_passing = threading.Event()
+        self.is_passing.set()
+        self.open, self.is_cut, self.connections = [], False, 0
         threading.Thread(target=self.accept, daemon=True).start()
 
     def accept(self):
         with contextlib.suppress(OSError):
             while True:
                 near, _ = self.listening.accept()
+                if self.is_cut:
+                    near.close()
+                    continue
                 far = socket.create_connection(("127.0.0.1", self.to))
+                self.open += [near, far]
+                self.connections += 1
                 for a, b, is_request in ((near, far, True), (far, near, False)):
                     threading.Thread(target=self.carry, args=(a, b, is_request), daemon=True).start()
 
@@ -218,8 +257,19 @@ class SlowProxy:
                 if is_request:
                     data = data.replace(b"127.0.0.1:%d" % self.port, b"127.0.0.1:%d" % self.to)
                 time.sleep(self.delay_s)
+                self.is_passing.wait()
                 target.sendall(data)
             target.shutdown(socket.SHUT_WR)
+
+    def cut(self):
+        """Ends every connection, and each new one at once."""
+        self.is_cut = True
+        while self.open:
+            with contextlib.suppress(OSError):
+                self.open.pop().shutdown(socket.SHUT_RDWR)
+
+    def mend(self):
+        self.is_cut = False
 
     def __enter__(self):
         return self
