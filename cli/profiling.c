@@ -263,7 +263,7 @@ int profiling_finish(struct profiling *p)
         bool is_known = !p->is_attached && target_exit_status(p->target, &code);
         if (!is_known)
             code = 0;
-        close_session(p, code > 128 ? 128 - code : code);
+        close_session(p, code);
         target_close(p->target);
         if (p->has_server && p->is_viewer_wanted)
             serve_until_signal(p);
@@ -272,5 +272,5 @@ int profiling_finish(struct profiling *p)
     embedded_stop(&p->server);
     if (p->signal_fd >= 0)
         close(p->signal_fd);
-    return code;
+    return code < 0 ? 128 - code : code; /* as shells have it */
 }

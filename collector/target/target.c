@@ -139,7 +139,7 @@ static void take_exit_status(struct target *t)
     if (!t->is_spawned || t->has_exit_status ||
         waitid(P_PID, (id_t)t->root, &info, WEXITED | WNOHANG) != 0 || info.si_pid != t->root)
         return;
-    t->exit_status = info.si_code == CLD_EXITED ? info.si_status : 128 + info.si_status;
+    t->exit_status = info.si_code == CLD_EXITED ? info.si_status : -info.si_status;
     t->has_exit_status = true;
 }
 

@@ -85,7 +85,7 @@ size_t target_list(struct target *t, struct target_process *out, size_t max);
 
 pid_t target_root(const struct target *t);
 
-/* How the root process ended: its exit status, or 128 + signal. False while it lives and for
+/* How the root process ended: its exit code, or -signal. False while it lives and for
  * attached processes, whose status belongs to their parent. */
 bool target_exit_status(struct target *t, int *status);
 

@@ -108,10 +108,14 @@ class Run(unittest.TestCase):
 
     def test_exit_code_and_signal_are_the_command_s_own(self):
         with scratch() as folder:
-            for code, body in ((3, "raise SystemExit(3)"), (0, "pass"),
-                               (128 + signal.SIGTERM, "import os, signal; os.kill(os.getpid(), signal.SIGTERM)")):
-                done = heliograph(folder, "run", "--no-open", "--save", folder / "x.heliograph", "--", sys.executable, "-c", body)
+            saved = folder / "x.heliograph"
+            for code, body, bye in ((3, "raise SystemExit(3)", b"\x10\x03"), (0, "pass", b""),
+                                    (255, "raise SystemExit(-1)", b"\x10\xff\x01"),  # no signal 127
+                                    (128 + signal.SIGTERM, "import os, signal; os.kill(os.getpid(), signal.SIGTERM)",
+                                     b"\x10\xf1" + 8 * b"\xff" + b"\x01")):
+                done = heliograph(folder, "run", "--no-open", "--save", saved, "--", sys.executable, "-c", body)
                 self.assertEqual(done.returncode, code, done.stderr)
+                self.assertTrue(saved.read_bytes().endswith(bye + b"\x1a\x06exited"), "the file's Bye has it, -15 for a signal")
             done = heliograph(folder, "run", "--no-open", "--save", folder / "x.heliograph", "--", "no-such-program-here")
             self.assertEqual(done.returncode, 127, done.stderr)
             self.assertIn("no-such-program-here", done.stderr)

@@ -57,11 +57,19 @@ Test(target_spawn, passes_the_exit_status_on)
     target_close(t);
 }
 
-Test(target_spawn, a_signal_is_128_and_its_number)
+Test(target_spawn, a_high_exit_code_is_no_signal)
+{
+    const char *argv[] = {"sh", "-c", "exit 255", NULL};
+    struct target *t = spawn(argv, NULL);
+    cr_expect_eq(wait_for_exit(t), 255);
+    target_close(t);
+}
+
+Test(target_spawn, a_signal_is_its_number_below_zero)
 {
     const char *argv[] = {"sh", "-c", "kill -TERM $$", NULL};
     struct target *t = spawn(argv, NULL);
-    cr_expect_eq(wait_for_exit(t), 128 + SIGTERM);
+    cr_expect_eq(wait_for_exit(t), -SIGTERM);
     target_close(t);
 }
 
@@ -164,7 +172,7 @@ Test(target_update, a_program_without_python_gets_a_reason)
     cr_expect_not_null(strstr(p.reason, "sleep"));
     cr_expect_str_eq(p.command, "sleep 1");
     target_signal(t, SIGKILL);
-    cr_expect_eq(wait_for_exit(t), 137);
+    cr_expect_eq(wait_for_exit(t), -SIGKILL);
     target_close(t);
 }
 
