@@ -75,14 +75,17 @@ static enum status read_token(const struct args *args, char *token, size_t size,
 }
 
 /* "a,b" into pieces; the copy holds them. */
-static size_t split_hosts(char *copy, const char *hosts[MAX_HOSTS])
+static enum status split_hosts(char *copy, const char *hosts[MAX_HOSTS], size_t *len,
+                               struct error *err)
 {
-    size_t len = 0;
     char *rest = NULL;
-    for (char *host = strtok_r(copy, ", ", &rest); host && len < MAX_HOSTS;
-         host = strtok_r(NULL, ", ", &rest))
-        hosts[len++] = host;
-    return len;
+    *len = 0;
+    for (char *host = strtok_r(copy, ", ", &rest); host; host = strtok_r(NULL, ", ", &rest)) {
+        if (*len == MAX_HOSTS)
+            return error_set(err, STATUS_USAGE, "more than %d hosts in one option", MAX_HOSTS);
+        hosts[(*len)++] = host;
+    }
+    return STATUS_OK;
 }
 
 static void wait_for_end(const sigset_t *signals)
@@ -125,9 +128,7 @@ static enum status start(struct serving *s, const struct args *args, struct erro
     struct api_options options = {
         .listen = listen && strcmp(listen, "127.0.0.1:7700+") == 0 ? NULL : listen,
         .allow_hosts = hosts,
-        .allow_hosts_len = split_hosts(hosts_copy, hosts),
         .webhook_hosts = webhook_hosts,
-        .webhook_hosts_len = split_hosts(webhook_copy, webhook_hosts),
         .version = version_text(),
         .build = version_build(),
     };
@@ -135,7 +136,11 @@ static enum status start(struct serving *s, const struct args *args, struct erro
         options.listen = "127.0.0.1:7700";
     double collectors = 0;
     double viewers = 0;
-    enum status st = args_size(args, "max-upload", &options.max_upload, err);
+    enum status st = split_hosts(hosts_copy, hosts, &options.allow_hosts_len, err);
+    if (st == STATUS_OK)
+        st = split_hosts(webhook_copy, webhook_hosts, &options.webhook_hosts_len, err);
+    if (st == STATUS_OK)
+        st = args_size(args, "max-upload", &options.max_upload, err);
     if (st == STATUS_OK)
         st = args_number(args, "max-collectors", 1, MAX_CONNECTIONS, &collectors, err);
     if (st == STATUS_OK)

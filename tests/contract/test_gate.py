@@ -347,16 +347,24 @@ class GateWithToken(unittest.TestCase):
 
 
 class OpenAddress(unittest.TestCase):
-    def test_an_address_others_can_reach_needs_a_token(self):
+    def refusal(self, *options):
+        """What `serve` says before it ends with 2."""
         import subprocess
-        import tempfile
         from served import program
         with tempfile.TemporaryDirectory() as folder:
             environment = {k: v for k, v in os.environ.items() if k != "HELIOGRAPH_TOKEN"}
-            done = subprocess.run([program(), "serve", "--listen", "0.0.0.0:0", "--store", folder + "/s.db"],
+            done = subprocess.run([program(), "serve", *options, "--store", folder + "/s.db"],
                                   capture_output=True, text=True, timeout=60, env=environment)
         self.assertEqual(done.returncode, 2)
-        self.assertIn("token", done.stderr)
+        return done.stderr
+
+    def test_an_address_others_can_reach_needs_a_token(self):
+        self.assertIn("token", self.refusal("--listen", "0.0.0.0:0"))
+
+    def test_more_hosts_than_are_taken_are_an_error_and_not_left_out(self):
+        hosts = ",".join(f"h{n}.test" for n in range(33))
+        for option in ("--allow-host", "--webhook-host"):
+            self.assertIn("more than 32 hosts", self.refusal("--listen", "127.0.0.1:0", option, hosts))
 
 
 if __name__ == "__main__":
