@@ -5,7 +5,7 @@
  *   - what was deleted stays deleted.
  * Sessions go on after each kill where the store says. Chunks are merged meanwhile.
  *
- * HELIOGRAPH_CRASH_ROUNDS (20) kills. Everything that is counted lives in memory shared with the
+ * HELIOGRAPH_CRASH_ROUNDS (200) kills. Everything that is counted lives in memory shared with the
  * process that dies. */
 
 #include <pthread.h>
@@ -232,7 +232,7 @@ static int rounds_wanted(void)
 {
     const char *text = getenv("HELIOGRAPH_CRASH_ROUNDS");
     int rounds = text ? atoi(text) : 0;
-    return rounds > 0 ? rounds : 20;
+    return rounds > 0 ? rounds : 200;
 }
 
 int main(void)
