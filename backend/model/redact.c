@@ -29,6 +29,12 @@ static bool contains(const char *text, size_t len, const char *what)
     return memmem(text, len, what, strlen(what)) != NULL;
 }
 
+static bool is_rooted(const char *word, size_t len)
+{
+    return len > 0 && (is_separator(word[0]) || word[0] == '~' || word[0] == '.' ||
+                       (len > 2 && word[1] == ':' && is_separator(word[2])));
+}
+
 /* "/srv/a.py", "~/a", "C:\a", "../a", "src/app/x" and "src/x.py" are paths; "and/or" and "B/s"
  * are not. */
 static bool is_path(const char *word, size_t len)
@@ -43,9 +49,7 @@ static bool is_path(const char *word, size_t len)
     }
     if (separators == 0 || len == 1)
         return false;
-    bool is_rooted = is_separator(word[0]) || word[0] == '~' || word[0] == '.' ||
-                     (len > 2 && word[1] == ':' && is_separator(word[2]));
-    return is_rooted || separators > 1 || memchr(word + last, '.', len - last) != NULL;
+    return is_rooted(word, len) || separators > 1 || memchr(word + last, '.', len - last) != NULL;
 }
 
 static void put_base_name(struct buf *out, const char *word, size_t len)
@@ -96,12 +100,38 @@ static void put_word(struct buf *out, const char *word, size_t len, const char *
     buf_deinit(&name);
 }
 
+static size_t word_len(const char *text, size_t len)
+{
+    size_t n = 0;
+    while (n < len && !ends_word(text[n]))
+        n++;
+    return n;
+}
+
+/* Folders may have spaces in their names: a path from the root goes on to the last word with a
+ * separator, but not to another such path. Too much is hidden rather than too little. */
+static size_t path_len(const char *text, size_t len)
+{
+    size_t n = word_len(text, len);
+    size_t end = n;
+    if (!is_rooted(text, n) || !is_path(text, n))
+        return n;
+    while (n < len && text[n] == ' ') {
+        const char *word = text + n + 1;
+        size_t more = word_len(word, len - n - 1);
+        if (is_rooted(word, more) || contains(word, more, "://"))
+            break;
+        n += 1 + more;
+        if (memchr(word, '/', more) || memchr(word, '\\', more))
+            end = n;
+    }
+    return end;
+}
+
 void redact_text(struct buf *out, const char *text, size_t len, const char *host)
 {
     for (size_t i = 0; i < len;) {
-        size_t n = 0;
-        while (i + n < len && !ends_word(text[i + n]))
-            n++;
+        size_t n = path_len(text + i, len - i);
         if (contains(text + i, n, "://")) {
             while (i + n < len && !ends_address(text[i + n]))
                 n++;

@@ -28,6 +28,14 @@ Test(redact_text, cuts_folders_from_paths)
     cr_assert_str_eq(shown("tests/unit/test_a.py::test_b", ""), "test_a.py::test_b");
 }
 
+Test(redact_text, cuts_folders_with_spaces_in_their_names)
+{
+    cr_assert_str_eq(shown("run /home/my user/secret dir/a.py now", ""), "run a.py now");
+    cr_assert_str_eq(shown("load (C:\\My Files\\the app\\x.py)", ""), "load (x.py)");
+    cr_assert_str_eq(shown("~/two words/b.py and /srv/c.py", ""), "b.py and c.py");
+    cr_assert_str_eq(shown("/srv/a.py and nothing else", ""), "a.py and nothing else");
+}
+
 Test(redact_text, leaves_what_is_no_path)
 {
     const char *texts[] = {"and/or", "B/s", "operator/(a, b)", "<module>",
