@@ -14,6 +14,7 @@
 #include "cli/embedded.h"
 #include "cli/http_client.h"
 #include "cli/local.h"
+#include "cli/upload_form.h"
 #include "common/base/log.h"
 
 enum { MAX_FILE = 1 << 30, READ_BLOCK = 1 << 20 };
@@ -72,29 +73,55 @@ static enum status take_answer(const struct buf *answer, const char *server, cha
     return st;
 }
 
+/* Where to. */
+struct server {
+    const char *url, *token;
+    bool takes_sources; /* those that the profile names go with it */
+};
+
+/* What goes there, and its type (NULL = the file as it is). */
+static enum status make_body(const struct server *server, const char *path, struct buf *body,
+                             char type[80], struct error *err)
+{
+    struct buf file;
+    type[0] = '\0';
+    enum status st = read_file(path, &file, err);
+    if (st != STATUS_OK)
+        return st;
+    if (!server->takes_sources) {
+        *body = file;
+        return STATUS_OK;
+    }
+    st = upload_form(body, type, &file, file_name(path), err);
+    buf_deinit(&file);
+    return st;
+}
+
 /* `url` gets the profile's page. */
-static enum status send_file(const char *server, const char *token, const char *path, char *url,
+static enum status send_file(const struct server *server, const char *path, char *url,
                              size_t url_size, struct error *err)
 {
     struct buf body;
-    enum status st = read_file(path, &body, err);
+    char type[80];
+    enum status st = make_body(server, path, &body, type, err);
     if (st != STATUS_OK)
         return st;
     struct buf target;
     buf_init(&target, 8192);
-    buf_printf(&target, "%s/api/v1/profiles?name=", server);
+    buf_printf(&target, "%s/api/v1/profiles?name=", server->url);
     http_put_escaped(&target, file_name(path));
     buf_put_byte(&target, '\0');
     struct http_request request = {.method = "POST",
                                    .url = (const char *)target.data,
-                                   .token = token,
+                                   .token = server->token,
+                                   .type = type[0] ? type : NULL,
                                    .body = body.data ? (const void *)body.data : "",
                                    .body_len = body.len};
     struct buf answer;
     st = buf_status(&target) == STATUS_OK ? http_call(&answer, &request, err)
                                           : error_set(err, STATUS_USAGE, "the name is too long");
     if (st == STATUS_OK) {
-        st = take_answer(&answer, server, url, url_size, err);
+        st = take_answer(&answer, server->url, url, url_size, err);
         buf_deinit(&answer);
     } else {
         error_prefix(err, path);
@@ -105,14 +132,14 @@ static enum status send_file(const char *server, const char *token, const char *
 }
 
 /* Every file that can be sent is; the exit code is of the first that cannot. */
-static int send_all(const char *server, const struct args *args, const char *token, char *last_url,
+static int send_all(const struct server *server, const struct args *args, char *last_url,
                     size_t size)
 {
     int code = 0;
     for (int i = 0; i < args->words_len; i++) {
         struct error err = {0};
         char url[512];
-        enum status st = send_file(server, token, args->words[i], url, sizeof(url), &err);
+        enum status st = send_file(server, args->words[i], url, sizeof(url), &err);
         if (st == STATUS_OK) {
             printf("%s\n", url);
             snprintf(last_url, size, "%s", url);
@@ -146,7 +173,9 @@ static int upload(const struct args *args)
         return status_exit_code(STATUS_UNREACHABLE);
     }
     trim_slash(server);
-    return send_all(server, args, args_text(args, "token"), last, sizeof(last));
+    const struct server there = {server, args_text(args, "token"),
+                                 args_flag(args, "sources", false)};
+    return send_all(&there, args, last, sizeof(last));
 }
 
 static int open_files(const struct args *args)
@@ -163,7 +192,8 @@ static int open_files(const struct args *args)
         return local_fail(st, &err);
     sigprocmask(SIG_BLOCK, &signals, NULL);
     char last[512] = "";
-    int code = send_all(server.url, args, NULL, last, sizeof(last));
+    const struct server here = {server.url, NULL, args_flag(args, "sources", false)};
+    int code = send_all(&here, args, last, sizeof(last));
     bool may_stay = last[0] && args_flag(args, "open", true);
     if (may_stay && browser_open(last))
         log_info("opened it in the browser");
@@ -180,6 +210,7 @@ static int open_files(const struct args *args)
 static const struct option_row upload_options[] = {
     {"server", 0, "URL", "the server", "the one running here", "HELIOGRAPH_SERVER"},
     {"token", 0, "T", "its token", NULL, "HELIOGRAPH_TOKEN"},
+    {"sources", 0, NULL, "the code the profile names goes with it (.py, .pyx)", NULL, NULL},
     {0},
 };
 
@@ -196,6 +227,7 @@ const struct command command_upload = {
 static const struct option_row open_options[] = {
     {"open", 0, NULL, "show the page and serve it; --no-open imports only", NULL, NULL},
     {"store", 0, "PATH", "the store", "the default store", NULL},
+    {"sources", 0, NULL, "the code the profile names goes with it (.py, .pyx)", NULL, NULL},
     {0},
 };
 

@@ -54,14 +54,9 @@ static enum status read_all(int fd, const char *file, size_t max, struct buf *ou
     return STATUS_OK;
 }
 
-enum status source_file_read(pid_t pid, const char *file, size_t max, struct buf *out,
-                             struct error *err)
+static enum status read_at(const char *path, const char *file, size_t max, struct buf *out,
+                           struct error *err)
 {
-    char path[PATH_MAX];
-    const char *where = file[0] == '/' ? "root" : "cwd/";
-    int len = snprintf(path, sizeof(path), "/proc/%d/%s%s", (int)pid, where, file);
-    if (file[0] == '<' || len < 0 || (size_t)len >= sizeof(path))
-        return error_set(err, STATUS_NOT_FOUND, "%.200s is not a file", file);
     /* O_NONBLOCK: a fifo of that name must not hold us. */
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     if (fd < 0)
@@ -70,4 +65,20 @@ enum status source_file_read(pid_t pid, const char *file, size_t max, struct buf
     enum status st = read_all(fd, file, max, out, err);
     close(fd);
     return st;
+}
+
+enum status source_file_read(pid_t pid, const char *file, size_t max, struct buf *out,
+                             struct error *err)
+{
+    char path[PATH_MAX];
+    const char *where = file[0] == '/' ? "root" : "cwd/";
+    int len = snprintf(path, sizeof(path), "/proc/%d/%s%s", (int)pid, where, file);
+    if (file[0] == '<' || len < 0 || (size_t)len >= sizeof(path))
+        return error_set(err, STATUS_NOT_FOUND, "%.200s is not a file", file);
+    return read_at(path, file, max, out, err);
+}
+
+enum status source_file_read_here(const char *file, size_t max, struct buf *out, struct error *err)
+{
+    return read_at(file, file, max, out, err);
 }

@@ -13,3 +13,6 @@
  * or STATUS_INVALID (not text) with the reason in words. */
 enum status source_file_read(pid_t pid, const char *file, size_t max, struct buf *out,
                              struct error *err);
+
+/* The same of a file of ours, as `file` names it from here. */
+enum status source_file_read_here(const char *file, size_t max, struct buf *out, struct error *err);

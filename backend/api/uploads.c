@@ -8,6 +8,8 @@
 #include "backend/api/inside.h"
 #include "backend/formats/format.h"
 
+enum { API_MAX_SOURCE = 1 << 20 };
+
 /* What is true of files: a broken archive is no profile at all (400), a profile that cannot be
  * read is understood as a request but not as content (422). */
 static int upload_code(enum status st)
@@ -35,30 +37,62 @@ static void put_warnings(struct json_out *j, const struct profile *p)
     json_out_end(j);
 }
 
-/* Of a form (curl -F file=@app.prof) the first part that is a file, or the only part. */
-static enum status take_file(struct http_request *r, const uint8_t **data, size_t *len,
-                             const char **name, struct error *err)
-{
+/* What came: the profile's file and, of a form, the texts of sources that go with it. */
+struct upload {
+    const char *name;
+    const uint8_t *data;
+    size_t len;
     struct http_field fields[HTTP_MAX_FIELDS];
-    size_t n = 0;
+    size_t fields_len;
+};
+
+static bool is_source(const struct http_field *field)
+{
+    return strcmp(field->name, "source") == 0 && field->file_name[0];
+}
+
+/* Of a form (curl -F file=@app.prof) the first part that is a file and no source, or the only part.
+ */
+static enum status take_form(struct http_request *r, struct upload *u, struct error *err)
+{
     const char *type = http_header(r, "Content-Type");
     if (!type || strncasecmp(type, "multipart/", 10) != 0)
         return STATUS_OK;
-    enum status st = http_read_fields(r, *data, *len, fields, &n, err);
+    enum status st = http_read_fields(r, u->data, u->len, u->fields, &u->fields_len, err);
     if (st != STATUS_OK)
         return st;
-    const struct http_field *file = n == 1 ? &fields[0] : NULL;
-    for (size_t i = n; i > 0; i--) {
-        if (fields[i - 1].file_name[0])
-            file = &fields[i - 1];
+    const struct http_field *file = u->fields_len == 1 ? &u->fields[0] : NULL;
+    for (size_t i = u->fields_len; i > 0; i--) {
+        if (u->fields[i - 1].file_name[0] && !is_source(&u->fields[i - 1]))
+            file = &u->fields[i - 1];
     }
     if (!file)
         return error_set(err, STATUS_INVALID, "the form has no file");
-    *data = file->data;
-    *len = file->len;
-    if (!*name && file->file_name[0])
-        *name = file->file_name;
+    u->data = file->data;
+    u->len = file->len;
+    if (!u->name && file->file_name[0])
+        u->name = file->file_name;
     return STATUS_OK;
+}
+
+/* A source whose path no function of the profile names, or that it holds already, is left out. */
+static enum status add_source(struct profile *p, const struct http_field *field, struct error *err)
+{
+    if (field->len > API_MAX_SOURCE)
+        return error_set(err, STATUS_TOO_LARGE, "the source %.200s has more than %d bytes",
+                         field->file_name, API_MAX_SOURCE);
+    uint32_t known = (uint32_t)p->tables.strings.len;
+    uint32_t file;
+    uint32_t text;
+    enum status st = tables_string(&p->tables, field->file_name, strlen(field->file_name), &file);
+    for (size_t i = 0; i < p->sources_len; i++) {
+        if (p->sources[i].file == file)
+            return st;
+    }
+    if (st != STATUS_OK || file >= known)
+        return st;
+    st = tables_string(&p->tables, (const char *)field->data, field->len, &text);
+    return st == STATUS_OK ? profile_add_source(p, file, text) : st;
 }
 
 /* ---- one after the other ---- */
@@ -84,14 +118,22 @@ static void wait_for_turn(struct api_server *s)
         ;
 }
 
-static enum status import(struct api_server *s, const char *name, const uint8_t *data, size_t len,
-                          char *id, struct buf *told, struct error *err)
+static enum status import(struct api_server *s, const struct upload *u, char *id, struct buf *told,
+                          struct error *err)
 {
     struct format_options options = {.max_raw_bytes = s->max_raw};
     struct profile *p;
-    enum status st = format_load(data, len, name, &options, &p, err);
+    enum status st = format_load(u->data, u->len, u->name, &options, &p, err);
     if (st != STATUS_OK)
         return st;
+    for (size_t i = 0; i < u->fields_len && st == STATUS_OK; i++) {
+        if (is_source(&u->fields[i]))
+            st = add_source(p, &u->fields[i], err);
+    }
+    if (st != STATUS_OK) {
+        profile_free(p);
+        return st;
+    }
     const struct strtab *strings = &p->tables.strings;
     struct json_out j;
     json_out_init(&j, told);
@@ -99,22 +141,17 @@ static enum status import(struct api_server *s, const char *name, const uint8_t 
     json_put_string(&j, "format", strtab_text(strings, p->format), strtab_len(strings, p->format));
     buf_put_text(told, ",");
     put_warnings(&j, p);
-    return library_import(s->library, p, name ? name : "", len, id, err);
+    return library_import(s->library, p, u->name ? u->name : "", u->len, id, err);
 }
 
 void api_upload(struct http_request *r, void *ctx)
 {
     struct api_server *s = ctx;
     struct error err = {0};
-    const uint8_t *data;
-    size_t len;
-    enum status st = http_read_body(r, &data, &len, &err);
-    if (st != STATUS_OK) {
-        http_fail(r, &err);
-        return;
-    }
-    const char *name = http_query(r, "name");
-    st = take_file(r, &data, &len, &name, &err);
+    struct upload u = {.name = http_query(r, "name")};
+    enum status st = http_read_body(r, &u.data, &u.len, &err);
+    if (st == STATUS_OK)
+        st = take_form(r, &u, &err);
     if (st != STATUS_OK) {
         http_fail(r, &err);
         return;
@@ -123,7 +160,7 @@ void api_upload(struct http_request *r, void *ctx)
     struct buf told;
     buf_init(&told, 0);
     wait_for_turn(s);
-    st = import(s, name, data, len, id, &told, &err);
+    st = import(s, &u, id, &told, &err);
     if (st == STATUS_OK)
         api_note_summary(s, id);
     sem_post(&s->imports);

@@ -44,7 +44,7 @@ struct http_field {
     const uint8_t *data;
     size_t len;
 };
-enum { HTTP_MAX_FIELDS = 16 };
+enum { HTTP_MAX_FIELDS = 256 };
 enum status http_read_fields(struct http_request *r, const uint8_t *data, size_t len,
                              struct http_field *fields, size_t *fields_len, struct error *err);
 

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import unittest
+import urllib.error
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 from support import Server, get_json, heliograph, report, scratch  # noqa: E402
@@ -70,6 +71,30 @@ class Saved(unittest.TestCase):
             out = heliograph(folder, "export", ids[1], "--to", "collapsed")
             self.assertEqual(out.returncode, 0, out.stderr)
             self.assertEqual(sorted(out.stdout.split("\n")[:-1]), sorted(folded.read_text().split("\n")[:-1]))
+
+    def test_sources_go_along_when_they_are_asked_for_and_only_code(self):
+        with scratch() as folder:
+            prof, secret = make_prof(folder), folder / "secret.txt"
+            secret.write_text("not code")
+            folded = folder / "x.folded"
+            folded.write_text(f"main ({secret}:1) 3\n")
+            done = heliograph(folder, "open", "--no-open", "--sources", prof, folded)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertIn("1 of 1 source files go along", done.stderr)
+            self.assertIn("0 of 0 source files go along", done.stderr)
+            plain = heliograph(folder, "open", "--no-open", prof)
+            ids = re.findall(r"/p/(\w+)", done.stdout) + re.findall(r"/p/(\w+)", plain.stdout)
+            with Server(folder, "--listen", "127.0.0.1:0") as server:
+                base = server.url()
+                texts = []
+                for profile in ids:
+                    functions = get_json(f"{base}/api/v1/profiles/{profile}/table")["columns"]
+                    of = functions["id"][next(i for i, name in enumerate(functions["name"]) if name in ("fib", "main"))]
+                    try:
+                        texts.append(get_json(f"{base}/api/v1/profiles/{profile}/source?function={of}")["text"])
+                    except urllib.error.HTTPError as error:
+                        texts.append(error.code)
+            self.assertEqual(texts, [PROGRAM, 404, 404])
 
     def test_the_store_is_copied_beside_a_running_server(self):
         with scratch() as folder:

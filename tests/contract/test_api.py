@@ -109,6 +109,23 @@ class Api(unittest.TestCase):
         self.assertEqual(one["shapes"], ["stacks"])
         self.assertIn("58 % in leaf", one["summary"])
 
+    def test_sources_come_with_a_profile(self):
+        def form(text):
+            head = b'--b\r\nContent-Disposition: form-data; name="%s"; filename="%s"\r\n\r\n%s\r\n'
+            body = head % (b"source", b"app.py", text) + head % (b"source", b"other.py", b"never") + head % (b"file", b"a.folded", b"main (app.py:3);work (app.py:7) 5\n")
+            return self.server.call("POST", "/api/v1/profiles", body + b"--b--\r\n", {"Content-Type": "multipart/form-data; boundary=b"})
+
+        answer = form("déjà\n".encode())
+        self.assertEqual(answer.status, 201, answer.body)
+        base = f"/api/v1/profiles/{answer.json()['id']}"
+        functions = self.server.get(base + "/table").json()["columns"]["id"]
+        for function in functions:
+            source = self.server.get(f"{base}/source?function={function}").json()
+            self.assertEqual((source["file"], source["text"]), ("app.py", "déjà\n"))
+        before = len(self.server.get("/api/v1/profiles?limit=500").json()["profiles"])
+        self.assertEqual(form(b"x" * (1 << 20) + b"x").status, 413)
+        self.assertEqual(len(self.server.get("/api/v1/profiles?limit=500").json()["profiles"]), before)
+
     def test_the_list_goes_on_where_its_cursor_says(self):
         for i in range(5):
             self.server.upload(FOLDED, f"paged{i}")

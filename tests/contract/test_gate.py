@@ -213,7 +213,7 @@ class Gate(unittest.TestCase):
                            ("boundary=b", b"--bmain 1\r\n--b--"), ("boundary=" + "b" * 71, b""), ("", FOLDED), ("boundary=", FOLDED)):
             answer = self.server.call("POST", "/api/v1/profiles", form, {"Content-Type": "multipart/form-data; " + kind})
             self.assertEqual(answer.status, 400, (kind, form[:60]))
-        answer = self.server.call("POST", "/api/v1/profiles", (head + FOLDED + b"\r\n") * 20 + b"--b--", {"Content-Type": "multipart/form-data; boundary=b"})
+        answer = self.server.call("POST", "/api/v1/profiles", (head + FOLDED + b"\r\n") * 300 + b"--b--", {"Content-Type": "multipart/form-data; boundary=b"})
         self.assertEqual(answer.status, 413)
 
     def test_a_form_of_another_site_gets_403(self):
