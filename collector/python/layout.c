@@ -379,7 +379,7 @@ static bool take_field(struct python_layout *layout, const struct debug_field *f
 /* Fields of 3.13 and 3.14 that later versions list: Include/cpython/pystate.h,
  * Include/internal/pycore_genobject.h, Modules/_asynciomodule.c of v3.13.0 and v3.14.0. An object
  * of a free-threaded build begins with 16 bytes more (Include/object.h). */
-static void set_unlisted(struct python_layout *layout)
+static void set_unlisted(struct python_layout *layout, uint32_t version)
 {
     uint16_t more = layout->is_free_threaded ? 16 : 0;
     if (layout->tstate_exception == PYTHON_NO_FIELD)
@@ -389,6 +389,10 @@ static void set_unlisted(struct python_layout *layout)
         layout->generator_frame = (uint16_t)(72 + more);
     if (layout->generator_state == PYTHON_NO_FIELD)
         layout->generator_state = (uint16_t)(67 + more);
+    if (version >= 0x030f0000) { /* enum _framestate and _PyGen_yf @ v3.15.0 */
+        layout->generator_runs = 4;
+        layout->awaited_below = 1;
+    }
     layout->generator_object = PYTHON_NO_FIELD;
     layout->operands = PYTHON_OPERANDS_POINTER;
     if (layout->frame_stack == PYTHON_NO_FIELD) { /* 3.13: stacktop, right before the variables */
@@ -454,7 +458,7 @@ static enum python_layout_result from_debug_offsets(struct python_layout *out, u
     /* The interned flag became a byte of its own in free-threaded 3.14 (unicodeobject.h). */
     layout.unicode_kind_shift = layout.is_free_threaded && version >= 0x030e0000 ? 8 : 2;
     layout.code_size = layout.code_bytecode;
-    set_unlisted(&layout);
+    set_unlisted(&layout, version);
 
     layout.has_small_dict_keys = true;
     layout.has_long_tag = true;

@@ -110,7 +110,9 @@ struct python_layout {
     /* Generators and coroutines hold their frame from 3.11 on; asyncio's tasks, up to 3.13 (later
      * ones tell by themselves, see tasks.h). */
     uint16_t generator_frame;
-    uint16_t generator_state;  /* a signed byte, below 0 while it waits or has not begun; 3.11+ */
+    uint16_t generator_state;  /* a signed byte, 3.11+ */
+    int8_t generator_runs;     /* its first value that says it runs or has ended; below, it waits */
+    uint8_t awaited_below;     /* words on top of what is awaited, on the stack of operands */
     uint16_t generator_object; /* up to 3.10: its frame object, NULL when it has ended */
     uint16_t frame_stack;      /* where its stack of operands ends, as `operands` says */
     enum python_operands operands;

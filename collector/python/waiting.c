@@ -113,37 +113,50 @@ static uint64_t behind_iterator(const struct python_layout *layout,
     return object;
 }
 
-/* The frame of a coroutine that waits or has not begun; false of any other. */
-static bool frame_of(const struct python_layout *layout, const struct memory_reader *reader,
-                     uint64_t coroutine, struct python_frame *out)
+/* Where a coroutine's frame is; it may wait, run or have ended. */
+static enum python_task_reading find_frame(const struct python_layout *layout,
+                                           const struct memory_reader *reader, uint64_t coroutine,
+                                           uint64_t *frame)
+{
+    if (layout->generator_state != PYTHON_NO_FIELD) {
+        int8_t state;
+        if (!memory_read(reader, coroutine + layout->generator_state, &state, sizeof(state)))
+            return PYTHON_TASK_UNREAD;
+        *frame = coroutine + layout->generator_frame;
+        return state < layout->generator_runs ? PYTHON_TASK_WAITS : PYTHON_TASK_WAITS_NOT;
+    }
+    uint8_t state;
+    if (!memory_read_u64(reader, coroutine + layout->generator_object, frame))
+        return PYTHON_TASK_UNREAD;
+    if (*frame == 0)
+        return PYTHON_TASK_WAITS_NOT;
+    if (!memory_read(reader, *frame + layout->frame_state, &state, sizeof(state)))
+        return PYTHON_TASK_UNREAD;
+    return state == layout->frame_state_runs ? PYTHON_TASK_WAITS_NOT : PYTHON_TASK_WAITS;
+}
+
+/* The frame of a coroutine that waits or has not begun. */
+static enum python_task_reading frame_of(const struct python_layout *layout,
+                                         const struct memory_reader *reader, uint64_t coroutine,
+                                         struct python_frame *out)
 {
     uint64_t frame;
     size_t len;
-    if (layout->generator_state != PYTHON_NO_FIELD) {
-        int8_t state;
-        if (!memory_read(reader, coroutine + layout->generator_state, &state, sizeof(state)) ||
-            state >= 0)
-            return false;
-        frame = coroutine + layout->generator_frame;
-    } else {
-        uint8_t state;
-        if (!memory_read_u64(reader, coroutine + layout->generator_object, &frame) || frame == 0 ||
-            !memory_read(reader, frame + layout->frame_state, &state, sizeof(state)) ||
-            state == layout->frame_state_runs)
-            return false;
-    }
     struct python_frame two[2];
+    enum python_task_reading reading = find_frame(layout, reader, coroutine, &frame);
+    if (reading != PYTHON_TASK_WAITS)
+        return reading;
     enum python_unwind_result result = python_unwind(layout, reader, frame, 0, two, 1, &len);
     if (result == PYTHON_UNWIND_TOO_DEEP) /* what is behind it is of no matter */
         len = 1;
     else if ((result != PYTHON_UNWIND_OK && result != PYTHON_UNWIND_SUSPENDED) || len == 0)
-        return false;
+        return PYTHON_TASK_UNREAD;
     *out = two[0];
     out->generator = coroutine;
-    return out->address == frame;
+    return out->address == frame ? PYTHON_TASK_WAITS : PYTHON_TASK_UNREAD;
 }
 
-/* What is on top of a frame's operands; 0 = nothing. */
+/* What a frame waits for: on top of its operands, or near; 0 = nothing. */
 static uint64_t top_of(const struct python_layout *layout, const struct memory_reader *reader,
                        uint64_t frame)
 {
@@ -162,30 +175,48 @@ static uint64_t top_of(const struct python_layout *layout, const struct memory_r
     } else {
         end = begin + sizeof(top) * (uint64_t)count;
     }
+    end -= sizeof(top) * layout->awaited_below;
     if (end <= begin || end - begin > sizeof(top) * DEPTH_MAX ||
         !memory_read_u64(reader, end - sizeof(top), &top))
         return 0;
     return top & ~(uint64_t)layout->pointer_tag_mask;
 }
 
-size_t python_task_frames(const struct python_tasks *tasks, const struct python_layout *layout,
-                          const struct memory_reader *reader, uint64_t task,
-                          struct python_frame *frames, size_t max, uint64_t *awaited)
+static void turn_round(struct python_frame *frames, size_t len)
 {
-    uint64_t object;
-    size_t len = 0;
-    if (!memory_read_u64(reader, task + tasks->coroutine, &object))
-        return 0;
-    while (len < max && object != 0 && is_coroutine(layout, reader, object) &&
-           frame_of(layout, reader, object, &frames[len])) {
-        object = behind_iterator(layout, reader, top_of(layout, reader, frames[len].address));
-        len++;
-    }
-    *awaited = object;
     for (size_t i = 0; i < len / 2; i++) {
         struct python_frame outer = frames[i];
         frames[i] = frames[len - 1 - i];
         frames[len - 1 - i] = outer;
     }
-    return len;
+}
+
+enum python_task_reading python_task_frames(const struct python_tasks *tasks,
+                                            const struct python_layout *layout,
+                                            const struct memory_reader *reader, uint64_t task,
+                                            struct python_frame *frames, size_t max, size_t *len,
+                                            uint64_t *awaited)
+{
+    uint64_t object;
+    size_t found = 0;
+    *len = 0;
+    if (!memory_read_u64(reader, task + tasks->coroutine, &object))
+        return PYTHON_TASK_UNREAD;
+    if (object == 0)
+        return PYTHON_TASK_WAITS_NOT;
+    while (found < max && object != 0 && is_coroutine(layout, reader, object)) {
+        enum python_task_reading reading = frame_of(layout, reader, object, &frames[found]);
+        if (reading == PYTHON_TASK_UNREAD || (reading == PYTHON_TASK_WAITS_NOT && found == 0))
+            return reading;
+        if (reading == PYTHON_TASK_WAITS_NOT)
+            break;
+        object = behind_iterator(layout, reader, top_of(layout, reader, frames[found].address));
+        found++;
+    }
+    if (found == 0)
+        return PYTHON_TASK_UNREAD;
+    *awaited = object;
+    *len = found;
+    turn_round(frames, found);
+    return PYTHON_TASK_WAITS;
 }

@@ -23,8 +23,16 @@ bool python_tasks_list(const struct python_tasks *tasks, const struct python_lay
                        const struct memory_reader *reader, uint64_t interp, uint64_t tstate,
                        uint64_t *out, size_t max, size_t *len);
 
+enum python_task_reading {
+    PYTHON_TASK_WAITS,
+    PYTHON_TASK_WAITS_NOT, /* it runs, or has ended */
+    PYTHON_TASK_UNREAD, /* memory that is none of a task (any more), or no coroutine of Python's */
+};
+
 /* The coroutines of a task that waits, innermost first, and the object that the innermost waits for
- * (0 = none: it has not begun). 0 for a task that runs, has ended or is none. */
-size_t python_task_frames(const struct python_tasks *tasks, const struct python_layout *layout,
-                          const struct memory_reader *reader, uint64_t task,
-                          struct python_frame *frames, size_t max, uint64_t *awaited);
+ * (0 = none: it has not begun). `*len` is 0 for all others. */
+enum python_task_reading python_task_frames(const struct python_tasks *tasks,
+                                            const struct python_layout *layout,
+                                            const struct memory_reader *reader, uint64_t task,
+                                            struct python_frame *frames, size_t max, size_t *len,
+                                            uint64_t *awaited);

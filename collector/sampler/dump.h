@@ -37,7 +37,7 @@ enum dump_tasks_state {
     DUMP_TASKS_NONE,
     DUMP_TASKS_READ,
     DUMP_TASKS_NO_ASYNCIO,
-    DUMP_TASKS_UNREAD
+    DUMP_TASKS_UNREAD, /* not all of them are known: they could not be listed, or are too many */
 };
 
 struct dump {
@@ -59,6 +59,7 @@ struct dump {
     size_t locals_len, locals_cap;
     struct buf texts;
     enum dump_tasks_state tasks_state;
+    size_t tasks_unread; /* known, but what they wait in could not be read */
 };
 
 bool dump_same_frames(const struct python_frame *a, const struct python_frame *b, size_t len);

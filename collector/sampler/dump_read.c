@@ -112,45 +112,52 @@ static void name_awaited(struct dump *d, struct dump_stack *s, uint64_t awaited)
 }
 
 /* Twice the same, or it went on meanwhile. */
-static bool read_awaits(struct dump *d, uint64_t task, struct python_frame *frames, size_t *len,
-                        uint64_t *awaited)
+static enum python_task_reading read_awaits(struct dump *d, uint64_t task,
+                                            struct python_frame *frames, size_t *len,
+                                            uint64_t *awaited)
 {
+    const struct python_tasks *tasks = &d->process->tasks.tasks;
+    const struct python_layout *layout = &d->process->python.layout;
     struct python_frame again[PYTHON_AWAITS_MAX];
     struct memory_reader reader = target_memory_reader(&d->process->memory);
     for (int i = 0; i < TRIES; i++) {
         uint64_t awaited_again = 0;
         size_t len_again;
-        *len = python_task_frames(&d->process->tasks.tasks, &d->process->python.layout, &reader,
-                                  task, frames, PYTHON_AWAITS_MAX, awaited);
-        len_again = python_task_frames(&d->process->tasks.tasks, &d->process->python.layout,
-                                       &reader, task, again, PYTHON_AWAITS_MAX, &awaited_again);
-        if (*len == len_again && dump_same_frames(frames, again, *len) &&
-            (*len == 0 || *awaited == awaited_again))
-            return true;
+        enum python_task_reading first = python_task_frames(tasks, layout, &reader, task, frames,
+                                                            PYTHON_AWAITS_MAX, len, awaited);
+        enum python_task_reading second = python_task_frames(
+            tasks, layout, &reader, task, again, PYTHON_AWAITS_MAX, &len_again, &awaited_again);
+        if (first == second && first != PYTHON_TASK_UNREAD && *len == len_again &&
+            dump_same_frames(frames, again, *len) && (*len == 0 || *awaited == awaited_again))
+            return first;
     }
-    return false;
+    return PYTHON_TASK_UNREAD;
+}
+
+static bool put_node(struct dump *d, const struct python_frame *frames, size_t len, uint32_t *node)
+{
+    struct memory_reader reader = target_memory_reader(&d->process->memory);
+    for (size_t i = len; i-- > 0;) {
+        uint32_t frame;
+        if (!code_table_frame(&d->process->codes, &reader, &frames[i], &frame) ||
+            !stack_table_node(&d->stacks, *node, frame, node))
+            return false;
+    }
+    return true;
 }
 
 static bool add_task(struct dump *d, uint64_t task)
 {
-    struct memory_reader reader = target_memory_reader(&d->process->memory);
     struct python_frame frames[PYTHON_AWAITS_MAX];
     struct dump_stack s = {.is_known = true};
     uint64_t awaited = 0;
-    size_t len;
-    if (!read_awaits(d, task, frames, &len, &awaited)) {
-        d->tasks_state = DUMP_TASKS_UNREAD;
+    size_t len = 0;
+    enum python_task_reading reading = read_awaits(d, task, frames, &len, &awaited);
+    if (reading == PYTHON_TASK_WAITS_NOT)
         return true;
-    }
-    if (len == 0)
-        return true; /* it runs, or has ended */
-    for (size_t i = len; i-- > 0;) {
-        uint32_t frame;
-        if (!code_table_frame(&d->process->codes, &reader, &frames[i], &frame) ||
-            !stack_table_node(&d->stacks, s.node, frame, &s.node)) {
-            d->tasks_state = DUMP_TASKS_UNREAD;
-            return true;
-        }
+    if (reading == PYTHON_TASK_UNREAD || !put_node(d, frames, len, &s.node)) {
+        d->tasks_unread++;
+        return true;
     }
     s.task = texts_end(d);
     put_task_name(d, task);

@@ -105,7 +105,9 @@ static void write_tasks_state(const struct dump *d, struct buf *out)
     if (d->tasks_state == DUMP_TASKS_NO_ASYNCIO)
         buf_put_text(out, "\n(no asyncio tasks: its C module is not loaded)\n");
     else if (d->tasks_state == DUMP_TASKS_UNREAD)
-        buf_put_text(out, "\n(the tasks could not all be read)\n");
+        buf_put_text(out, "\n(the tasks could not all be listed)\n");
+    if (d->tasks_unread > 0)
+        buf_printf(out, "\n(%zu more tasks whose frames could not be read)\n", d->tasks_unread);
 }
 
 /* ---- for programs ---- */
@@ -241,7 +243,10 @@ static void write_json(const struct dump *d, const char *command, struct buf *ou
     write_json_stacks(d, false, &j);
     if (d->tasks_state != DUMP_TASKS_NONE) {
         write_json_stacks(d, true, &j);
-        json_put_bool(&j, "tasks_complete", d->tasks_state != DUMP_TASKS_UNREAD);
+        json_put_bool(&j, "tasks_complete",
+                      d->tasks_state != DUMP_TASKS_UNREAD && d->tasks_unread == 0);
+        json_out_key(&j, "tasks_unread");
+        json_out_u64(&j, d->tasks_unread);
     }
     if (d->sampling.native)
         write_modules(d, &j);

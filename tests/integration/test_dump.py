@@ -133,10 +133,42 @@ class EveryPython(unittest.TestCase):
 
                 answer = support.wait_for(look, what="ten tasks to wait")
                 text = dump(folder, process.pid, "--async", "all")
-            self.assertTrue(answer["tasks_complete"])
+            self.assertEqual((answer["tasks_complete"], answer["tasks_unread"]), (True, 0))
             middle = [t for t in answer["tasks"] if t["name"] == "mïddle"][0]["frames"][1]
             self.assertEqual({v["name"]: v["value"] for v in middle["locals"] if v["name"] != "future"}, {"number": "3", "doubled": "6"})
             self.assertIn("\ntask watcher, waits for Task mïddle\n    watcher  ", text)
+
+        self.each(check)
+
+    def test_a_task_that_runs_is_told_from_one_that_cannot_be_read(self):
+        """A coroutine need not be Python's own: such a task has no frames to show, and is counted."""
+        body = ("import asyncio, collections.abc, time\n"
+                "class Foreign(collections.abc.Coroutine):\n"
+                "    def send(self, value): return None\n"
+                "    def throw(self, *what): raise StopIteration\n"
+                "    def close(self): pass\n"
+                "    def __await__(self): return self\n"
+                "async def main():\n"
+                "    kept = asyncio.get_running_loop().create_task(Foreign()) if FOREIGN else None\n"
+                "    await asyncio.sleep(0)\n"
+                "    run()\n"
+                "def run():\n    end = time.monotonic() + 60\n    while time.monotonic() < end: pass\n"
+                "asyncio.run(main())\n")
+
+        def check(python, folder):
+            for foreign in (0, 1):
+                with running(python, "-c", body.replace("FOREIGN", str(foreign))) as process:
+                    def look():
+                        done = support.heliograph(folder, "dump", "--json", "--async", "all", process.pid)
+                        answer = json.loads(done.stdout) if done.returncode == 0 else {}
+                        runs = any("run" in map(short, t["frames"]) for t in answer.get("threads", []))
+                        return answer if runs and "tasks_complete" in answer else None
+
+                    answer = support.wait_for(look, what="the program to run")
+                    told = (answer["tasks"], answer["tasks_unread"], answer["tasks_complete"])
+                    self.assertEqual(told, ([], foreign, not foreign))
+                    said = "(1 more tasks whose frames could not be read)" in dump(folder, process.pid, "--async", "all")
+                    self.assertEqual(said, bool(foreign))
 
         self.each(check)
 

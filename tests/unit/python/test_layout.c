@@ -73,6 +73,8 @@ Test(python_layout, the_words_of_3_15_are_where_its_header_has_them)
     memcpy(words + 6, interp, sizeof(interp));
     memcpy(words + 22, thread, sizeof(thread));
     cr_assert_eq(init(&layout, words, 0x030f00c1), PYTHON_LAYOUT_OK);
+    cr_expect_eq(layout.generator_runs, 4);
+    cr_expect_eq(layout.awaited_below, 1);
     cr_expect_eq(layout.interp_threads_head, 7328);
     cr_expect_eq(layout.interp_code_generation, 7776);
     cr_expect_eq(layout.gil_last_holder, 8);
