@@ -151,8 +151,8 @@ class EveryPython(unittest.TestCase):
                 "async def main():\n"
                 "    kept = asyncio.get_running_loop().create_task(Foreign()) if FOREIGN else None\n"
                 "    await asyncio.sleep(0)\n"
-                "    run()\n"
-                "def run():\n    end = time.monotonic() + 60\n    while time.monotonic() < end: pass\n"
+                "    spin_on()\n"
+                "def spin_on():\n    end = time.monotonic() + 60\n    while time.monotonic() < end: pass\n"
                 "asyncio.run(main())\n")
 
         def check(python, folder):
@@ -161,7 +161,7 @@ class EveryPython(unittest.TestCase):
                     def look():
                         done = support.heliograph(folder, "dump", "--json", "--async", "all", process.pid)
                         answer = json.loads(done.stdout) if done.returncode == 0 else {}
-                        runs = any("run" in map(short, t["frames"]) for t in answer.get("threads", []))
+                        runs = any("spin_on" in map(short, t["frames"]) for t in answer.get("threads", []))
                         return answer if runs and "tasks_complete" in answer else None
 
                     answer = support.wait_for(look, what="the program to run")
