@@ -50,12 +50,21 @@ enum python_unwind_result python_unwind(const struct python_layout *layout,
     const bool has_tlbc = layout->frame_tlbc_index != PYTHON_NO_FIELD;
     const bool is_ip_wide = layout->ip == PYTHON_IP_POINTER;
     size_t count = 0;
-    bool is_root = true; /* of the last one passed */
+    bool is_root = true;  /* of the last one passed */
+    uint64_t passed = 0;  /* a circle comes by here again: Brent's algorithm */
+    size_t passed_at = 1; /* the next power of two */
 
-    /* Shims count too, so that a circle of them ends. */
+    /* Shims count too, so that a circle of them ends. Frames of coroutines that were left make
+     * circles when they are read torn; to go round them to the end would be long. */
     for (size_t steps = 0; frame != 0 && frame != base; steps++) {
         if (frame % sizeof(uint64_t) != 0)
             return PYTHON_UNWIND_BROKEN;
+        if (frame == passed)
+            return PYTHON_UNWIND_TOO_DEEP;
+        if (steps == passed_at) {
+            passed = frame;
+            passed_at *= 2;
+        }
         const uint8_t *bytes = memory_at(reader, &window, frame, size);
         if (!bytes)
             return PYTHON_UNWIND_UNREADABLE;

@@ -30,12 +30,13 @@ static size_t pace_class(size_t bytes)
 /* Two equal copies prove little when the target had the time to go round a loop between them. So
  * only reads nearly as fast as the fastest of about their size count; the measure is this machine's
  * own. What the target is just writing to comes more slowly than what it left alone, so a tight
- * limit refuses stacks by where they are. Where a thread that changes that fast is stopped to be
- * read, a wider one does. */
+ * limit refuses stacks by where they are. Only 3.11 and 3.12 need one, for more has to be read
+ * between the copies there, and not where a thread that changes that fast is stopped instead. */
 static void judge_pace(struct sampled_process *p, const struct sampling *s, size_t iov_len,
                        size_t bytes, uint64_t ns)
 {
-    const double tolerance = s->is_unhurried ? 2 : 1.4;
+    const bool has_cframe = p->python.layout.tstate_cframe != PYTHON_NO_FIELD;
+    const double tolerance = has_cframe && !s->is_unhurried ? 1.4 : 2;
     const double forget = 1.0005; /* the fastest read fades, as clocks and caches change */
     double usual =
         (double)(READ_NS + iov_len * READ_NS_PER_IOV) + (double)bytes / READ_BYTES_PER_NS;

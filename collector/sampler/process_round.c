@@ -263,7 +263,7 @@ static void sample_all(struct sampled_process *p, struct sampling *s, bool with_
         enum reading_result result = first_result(p, s, t, at, all.got, &len);
         at += size;
         if (!p->was_slow && !t->reading.is_missed) /* else it is our doing, not the thread's */
-            thread_note_first(t, result != READING_TORN && result != READING_BROKEN);
+            thread_note_first(t, process_is_settled(result) || result == READING_MISSED);
         bool is_done = process_is_settled(result) && (!t->is_direct || result == READING_GONE);
         if (is_done || again_len == sizeof(again) / sizeof(again[0]))
             process_take_result(p, s, t, result, len, false);

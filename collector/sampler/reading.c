@@ -274,6 +274,15 @@ static bool runs(const struct reading *r, const struct reading_region *g, uint64
             r->slice[g->second + (at - g->check_begin)] == r->layout->frame_state_runs);
 }
 
+/* A generator's frame is copied into it as a thread's, with no caller, and only then made its own:
+ * who takes it so, and has it running a moment later, would take it for the root of the stack. */
+static bool has_same_owner(const struct reading *r, const struct reading_region *g, uint64_t frame,
+                           bool *is_covered)
+{
+    const uint16_t owner = r->layout->frame_owner;
+    return owner == PYTHON_NO_FIELD || is_same(r, g, frame + owner, 1, is_covered);
+}
+
 /* Whether the single frames that the walk came by, other than the innermost, stood still. */
 static bool singles_hold(const struct reading *r, uint64_t leaf, bool *is_covered)
 {
@@ -306,7 +315,8 @@ static enum reading_result compare_copies(struct reading *r, const struct python
                 g->used_end = at + size + SLACK;
             /* It runs: its position and variables may move, but not whose frame it is. */
             if (!is_same(r, g, at + layout->frame_previous, 8, &is_covered) ||
-                !is_same(r, g, at + layout->frame_code, 8, &is_covered))
+                !is_same(r, g, at + layout->frame_code, 8, &is_covered) ||
+                !has_same_owner(r, g, at, &is_covered))
                 return READING_TORN;
             continue;
         }

@@ -1,226 +1,27 @@
 #include "collector/sampler/sampler.h"
 
 #include <math.h>
-#include <pthread.h>
 #include <signal.h>
-#include <stdatomic.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "collector/sampler/process.h"
-#include "collector/sampler/stop.h"
-#include "common/base/array.h"
+#include "collector/sampler/sampler_state.h"
 #include "common/base/clock.h"
 
 enum { ROWS_CAP = 1 << 17, SAMPLER_VALUES = 3, SECOND = 1000000000 };
 
 static const uint64_t check_every_ns = 10000000;
+static const uint64_t burst_ns = 1000000; /* of work without a pause: see rest */
+static const uint64_t rest_max_ns = 20000000;
 static const uint64_t idle_nap_ns = 1000000; /* at full speed, while there is nothing to read */
 static const uint64_t nap_max_ns = 50000000; /* so that close, pause and a new rate are noticed */
 static const int64_t stop_budget_max_ns = 10000000;
 static const double stop_share_default = 0.005;
 static const double unhurried_hz = 2000;
 static const int native_priority = -10;
-
-struct sampler {
-    struct target *target;
-    struct stream *stream;
-    struct sampler_options options;
-    pthread_t thread;
-    atomic_bool must_end, is_paused;
-    _Atomic double rate_hz;
-
-    pthread_mutex_t stats_lock;
-    struct sampler_stats published;
-
-    /* The rest belongs to the thread. */
-    struct sampler_stats stats;
-    struct sampling sampling;
-    struct stack_table stacks;
-    struct task_names tasks;
-    bool is_folding_said, is_depth_said, is_no_columns_said;
-    struct native_stacks native;
-    struct rows rows;
-    struct span_watch spans;
-    int64_t *values; /* the columns that the stream wants side by side */
-    struct sampled_process **processes;
-    size_t processes_len, processes_cap;
-    struct known_process {
-        uint32_t serial, epoch, stream;
-        enum target_python_state state;
-        bool is_seen;
-    } * known; /* all that live, also those without a Python */
-    size_t known_len, known_cap;
-    struct target_process *list;
-    size_t list_cap;
-    uint64_t generation;
-    uint32_t set;
-    uint64_t flushed_ns, checked_ns, budget_ns;
-    uint64_t jitter;
-};
-
-/* ---- which processes there are ---- */
-
-static struct known_process *find_known(struct sampler *s, uint32_t serial)
-{
-    for (size_t i = 0; i < s->known_len; i++) {
-        if (s->known[i].serial == serial)
-            return &s->known[i];
-    }
-    return NULL;
-}
-
-static void say_why_no_stacks(struct sampler *s, const struct target_process *info)
-{
-    static const char *const codes[] = {
-        [TARGET_PYTHON_NONE] = "no_python",
-        [TARGET_PYTHON_REFUSED] = "python_unsupported",
-        [TARGET_PYTHON_DENIED] = "not_permitted",
-    };
-    char text[TARGET_REASON_MAX + 64];
-    if (info->state == TARGET_PYTHON_LOOKING || info->state == TARGET_PYTHON_READY ||
-        (info->state == TARGET_PYTHON_NONE && !info->is_root))
-        return;
-    snprintf(text, sizeof(text), "process %d has no stacks: %s", (int)info->pid, info->reason);
-    stream_notice(s->stream, info->is_root ? 1 : 0, codes[info->state], text);
-}
-
-static bool is_plain(const struct sampler *s, enum target_python_state state)
-{
-    return s->options.native && state != TARGET_PYTHON_READY && state != TARGET_PYTHON_DENIED;
-}
-
-static void close_process(struct sampler *s, uint32_t serial)
-{
-    for (size_t i = 0; i < s->processes_len; i++) {
-        if (s->processes[i]->serial != serial)
-            continue;
-        process_settle(s->processes[i], &s->rows, clock_monotonic_ns());
-        process_end_spans(s->processes[i]);
-        process_close(s->processes[i]);
-        s->processes[i] = s->processes[--s->processes_len];
-        return;
-    }
-}
-
-/* With the stream's lock held. */
-static void say_no_columns(struct sampler *s, const struct target_process *info)
-{
-    if (!s->options.columns || info->state != TARGET_PYTHON_READY || s->is_no_columns_said ||
-        info->python.layout.lines == PYTHON_LINES_LOCATIONS)
-        return;
-    char text[TARGET_REASON_MAX + 96];
-    s->is_no_columns_said = true;
-    snprintf(text, sizeof(text), "%s knows lines only: Python has columns from 3.11 on",
-             info->runtime);
-    stream_notice(s->stream, 1, "no_columns", text);
-}
-
-static void open_process(struct sampler *s, const struct target_process *info, uint32_t stream)
-{
-    struct sampled_process *p;
-    if (!array_reserve(&s->processes, &s->processes_cap, s->processes_len + 1) ||
-        !process_open(&p, info, &s->sampling)) {
-        s->stats.errors++;
-        return;
-    }
-    say_no_columns(s, info);
-    p->stream_process = stream;
-    p->spans = &s->spans;
-    p->rows_checked = s->rows.len;
-    s->processes[s->processes_len++] = p;
-}
-
-/* With the stream's lock held. */
-static void take_process(struct sampler *s, const struct target_process *info)
-{
-    struct known_process *k = find_known(s, info->serial);
-    if (!k) {
-        if (!array_reserve(&s->known, &s->known_cap, s->known_len + 1))
-            return;
-        k = &s->known[s->known_len++];
-        *k = (struct known_process){
-            .serial = info->serial, .epoch = info->epoch, .state = TARGET_PYTHON_DENIED};
-    }
-    k->is_seen = true;
-    k->stream = stream_process(s->stream, (uint64_t)info->pid, (uint64_t)info->parent,
-                               info->command, strlen(info->command));
-    if (info->runtime[0])
-        stream_process_runtime(s->stream, k->stream, info->runtime);
-    if (k->epoch == info->epoch && k->state == info->state)
-        return;
-    enum target_python_state before = k->state;
-    bool is_same_program = k->epoch == info->epoch;
-    k->epoch = info->epoch;
-    k->state = info->state;
-    if (is_same_program && is_plain(s, before) && is_plain(s, info->state))
-        return;
-    if (before == TARGET_PYTHON_READY || is_plain(s, before))
-        close_process(s, info->serial);
-    if (info->state == TARGET_PYTHON_READY || is_plain(s, info->state))
-        open_process(s, info, k->stream);
-    else
-        say_why_no_stacks(s, info);
-}
-
-static void sync_processes(struct sampler *s)
-{
-    uint64_t generation = target_generation(s->target);
-    if (generation == s->generation && s->generation != 0)
-        return;
-    size_t len = target_list(s->target, s->list, s->list_cap);
-    while (len > s->list_cap) {
-        if (!array_reserve(&s->list, &s->list_cap, len))
-            return;
-        len = target_list(s->target, s->list, s->list_cap);
-    }
-    s->generation = generation;
-
-    stream_lock(s->stream);
-    for (size_t i = 0; i < s->known_len; i++)
-        s->known[i].is_seen = false;
-    for (size_t i = 0; i < len; i++)
-        take_process(s, &s->list[i]);
-    size_t kept = 0;
-    for (size_t i = 0; i < s->known_len; i++) {
-        struct known_process k = s->known[i];
-        if (!k.is_seen) {
-            close_process(s, k.serial);
-            stream_process_end(s->stream, k.stream, clock_monotonic_ns());
-            continue;
-        }
-        s->known[kept++] = k;
-    }
-    s->known_len = kept;
-    stream_unlock(s->stream);
-}
-
-static void name_some(struct sampler *s, const struct sampled_process *p,
-                      struct sampled_thread *const *threads, size_t len)
-{
-    for (size_t i = 0; i < len; i++) {
-        struct sampled_thread *t = threads[i];
-        if (t->has_stream_thread || (t->has_python && t->reading.thread_id == 0))
-            continue;
-        t->stream_thread = stream_thread(s->stream, p->stream_process, (uint64_t)t->tid, t->name);
-        t->has_stream_thread = true;
-    }
-}
-
-static void name_threads(struct sampler *s, struct sampled_process *p)
-{
-    if (!p->has_news)
-        return;
-    stream_lock(s->stream);
-    name_some(s, p, p->threads, p->threads_len);
-    name_some(s, p, p->native.others, p->native.others_len);
-    stream_unlock(s->stream);
-    p->has_news = false;
-}
 
 /* ---- giving rows to the stream ---- */
 
@@ -335,12 +136,12 @@ static size_t tick(struct sampler *s, uint64_t now)
         s->sampling.stop_budget_ns = stop_budget_max_ns;
     s->budget_ns = now;
 
-    sync_processes(s);
+    sampler_sync_processes(s);
     for (size_t i = 0; i < s->processes_len; i++) {
         struct sampled_process *p = s->processes[i];
         if (p->is_gone || !process_list(p, now))
             continue;
-        name_threads(s, p);
+        sampler_name_threads(s, p);
         process_sample(p, &s->sampling);
         threads += p->threads_len + p->native.others_len;
     }
@@ -354,17 +155,31 @@ static size_t tick(struct sampler *s, uint64_t now)
     return threads;
 }
 
-/* From half an interval to one and a half, one on average (xorshift): a program with a period of
+/* From half of it to one and a half, one on average (xorshift): a program with a period of
  * its own is not always met at the same point of it. With 10 ms between all samples, one that works
  * 35 ms here and 15 ms there would show 60 or 80 % instead of 70. Steps add up, rather than moving
  * samples about a fixed grid: each sample stands for the time since the one before, and that must
  * not depend on where in the grid it fell. */
-static uint64_t next_step(struct sampler *s, uint64_t interval_ns)
+static uint64_t about(struct sampler *s, uint64_t interval_ns)
 {
     s->jitter ^= s->jitter << 13;
     s->jitter ^= s->jitter >> 7;
     s->jitter ^= s->jitter << 17;
     return interval_ns / 2 + s->jitter % (interval_ns + 1);
+}
+
+/* What is read has to come back to the CPU that writes it: a program that is read without a pause
+ * goes at half its speed (docs/sampling.md). So whoever works all the time rests twice as long as
+ * it worked. */
+static void rest(struct sampler *s)
+{
+    uint64_t now = clock_monotonic_ns();
+    uint64_t busy = now - s->busy_ns;
+    if (busy < burst_ns)
+        return;
+    uint64_t pause = about(s, 2 * busy);
+    (void)clock_sleep_until(now + (pause < rest_max_ns ? pause : rest_max_ns));
+    s->busy_ns = clock_monotonic_ns();
 }
 
 /* False when it is time to look around instead of sampling. */
@@ -374,9 +189,9 @@ static bool wait_until(struct sampler *s, uint64_t deadline)
     while (now < deadline && !atomic_load(&s->must_end)) {
         uint64_t nap = now + nap_max_ns;
         (void)clock_sleep_until(nap < deadline ? nap : deadline);
-        now = clock_monotonic_ns();
+        now = s->busy_ns = clock_monotonic_ns();
         if (now < deadline && now - s->flushed_ns >= s->options.flush_ns) {
-            sync_processes(s);
+            sampler_sync_processes(s);
             flush(s, now);
         }
         if (atomic_load(&s->is_paused))
@@ -388,7 +203,7 @@ static bool wait_until(struct sampler *s, uint64_t deadline)
 static void pause_sampling(struct sampler *s)
 {
     (void)clock_sleep_until(clock_monotonic_ns() + nap_max_ns);
-    sync_processes(s);
+    sampler_sync_processes(s);
     flush(s, clock_monotonic_ns());
     for (size_t i = 0; i < s->processes_len; i++) {
         /* The pause is nobody's time. */
@@ -406,7 +221,7 @@ static void *run(void *ctx)
     if (s->options.native)
         (void)setpriority(PRIO_PROCESS, (id_t)gettid(), native_priority);
     uint64_t due = clock_monotonic_ns();
-    s->flushed_ns = s->budget_ns = due;
+    s->flushed_ns = s->budget_ns = s->busy_ns = due;
     while (!atomic_load(&s->must_end)) {
         double rate = atomic_load(&s->rate_hz);
         if (atomic_load(&s->is_paused)) {
@@ -418,6 +233,7 @@ static void *run(void *ctx)
             s->sampling.is_unhurried = false;
             if (tick(s, clock_monotonic_ns()) == 0)
                 (void)clock_sleep_until(clock_monotonic_ns() + idle_nap_ns);
+            rest(s);
             continue;
         }
         uint64_t interval = (uint64_t)(SECOND / rate);
@@ -426,7 +242,8 @@ static void *run(void *ctx)
             continue;
         uint64_t now = clock_monotonic_ns();
         (void)tick(s, now);
-        due += next_step(s, interval);
+        rest(s);
+        due += about(s, interval);
         now = clock_monotonic_ns();
         if (now > due + interval) {
             uint64_t late = (now - due) / interval;

@@ -1,4 +1,5 @@
 #include <criterion/criterion.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "collector/python/unwind.h"
@@ -106,6 +107,20 @@ Test(python_unwind, a_circle_is_too_deep)
     put_frame(BASE + FRAME, BASE + FRAME, 0, 0, 3);
     cr_expect_eq(python_unwind(&layout, &reader, BASE + FRAME, 0, frames, 8, &len),
                  PYTHON_UNWIND_TOO_DEEP, "a circle of shims too");
+}
+
+Test(python_unwind, a_circle_is_noticed_long_before_the_limit)
+{
+    enum { MANY = 1 << 16 };
+    struct python_frame *many = calloc(MANY, sizeof(*many));
+    size_t len;
+    cr_assert(many);
+    for (uint64_t i = 1; i < 7; i++) /* two before the circle, four in it */
+        put_frame(BASE + i * FRAME, BASE + (i == 6 ? 3 : i + 1) * FRAME, 0x1000 * i, 0, 0);
+    cr_expect_eq(python_unwind(&layout, &reader, BASE + FRAME, 0, many, MANY, &len),
+                 PYTHON_UNWIND_TOO_DEEP);
+    cr_expect_eq(many[64].address, 0, "it went round and round");
+    free(many);
 }
 
 Test(python_unwind, a_chain_that_leads_nowhere_is_not_followed)

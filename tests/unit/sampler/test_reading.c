@@ -137,6 +137,16 @@ Test(sampler_reading, the_running_frame_may_move)
     cr_expect_eq(judge(&len), READING_TORN, "but not become another function's");
 }
 
+Test(sampler_reading, the_running_frame_may_not_become_a_generators)
+{
+    size_t len;
+    learn();
+    copy();
+    slice[reading.regions[0].second + frame_at(FRAMES - 1) + layout.frame_owner -
+          (const uint8_t *)(uintptr_t)reading.regions[0].check_begin] ^= 1;
+    cr_expect_eq(judge(&len), READING_TORN);
+}
+
 Test(sampler_reading, a_shallower_stack_needs_no_new_prediction)
 {
     size_t len;
