@@ -38,6 +38,28 @@ enum python_unwind_result python_top_frame(const struct python_layout *layout,
     return memory_read_u64(reader, at, frame) ? PYTHON_UNWIND_OK : PYTHON_UNWIND_UNREADABLE;
 }
 
+/* False when it has no code: it is only being made, or was just left (3.15 clears those). */
+static bool take_frame(const struct python_layout *layout, uint64_t frame, const uint8_t *bytes,
+                       struct python_frame *f)
+{
+    const bool has_entry_flag = layout->frame_is_entry != PYTHON_NO_FIELD;
+    *f = (struct python_frame){.address = frame};
+    f->code = load_u64(bytes + layout->frame_code) & ~(uint64_t)layout->pointer_tag_mask;
+    f->generator = generator_of(layout, frame, bytes);
+    if (layout->ip == PYTHON_IP_POINTER) {
+        f->ip = load_u64(bytes + layout->frame_ip);
+    } else {
+        uint32_t lasti;
+        memcpy(&lasti, bytes + layout->frame_ip, sizeof(lasti));
+        f->ip = lasti;
+    }
+    f->is_entry = layout->frame_owner == PYTHON_NO_FIELD ||
+                  (has_entry_flag && bytes[layout->frame_is_entry] != 0);
+    if (layout->frame_tlbc_index != PYTHON_NO_FIELD)
+        memcpy(&f->tlbc, bytes + layout->frame_tlbc_index, sizeof(f->tlbc));
+    return f->code != 0;
+}
+
 enum python_unwind_result python_unwind(const struct python_layout *layout,
                                         const struct memory_reader *reader, uint64_t frame,
                                         uint64_t base, struct python_frame *frames, size_t max,
@@ -46,9 +68,6 @@ enum python_unwind_result python_unwind(const struct python_layout *layout,
     struct memory_window window = {0};
     const size_t size = layout->frame_size;
     const bool has_owner = layout->frame_owner != PYTHON_NO_FIELD;
-    const bool has_entry_flag = layout->frame_is_entry != PYTHON_NO_FIELD;
-    const bool has_tlbc = layout->frame_tlbc_index != PYTHON_NO_FIELD;
-    const bool is_ip_wide = layout->ip == PYTHON_IP_POINTER;
     size_t count = 0;
     bool is_root = true;  /* of the last one passed */
     uint64_t passed = 0;  /* a circle comes by here again: Brent's algorithm */
@@ -72,24 +91,9 @@ enum python_unwind_result python_unwind(const struct python_layout *layout,
             return PYTHON_UNWIND_TOO_DEEP;
 
         if (!has_owner || bytes[layout->frame_owner] < layout->frame_owner_shim) {
-            struct python_frame *f = &frames[count++];
-            f->address = frame;
-            f->code = load_u64(bytes + layout->frame_code) & ~(uint64_t)layout->pointer_tag_mask;
-            if (f->code == 0) /* it is only being made, or was just left: 3.15 clears those */
+            if (!take_frame(layout, frame, bytes, &frames[count]))
                 return PYTHON_UNWIND_BROKEN;
-            f->generator = generator_of(layout, frame, bytes);
-            f->tlbc = 0;
-            if (is_ip_wide) {
-                f->ip = load_u64(bytes + layout->frame_ip);
-            } else {
-                uint32_t lasti;
-                memcpy(&lasti, bytes + layout->frame_ip, sizeof(lasti));
-                f->ip = lasti;
-            }
-            f->entry = 0;
-            f->is_entry = !has_owner || (has_entry_flag && bytes[layout->frame_is_entry] != 0);
-            if (has_tlbc)
-                memcpy(&f->tlbc, bytes + layout->frame_tlbc_index, sizeof(f->tlbc));
+            count++;
             is_root = !has_owner || bytes[layout->frame_owner] != FRAME_OWNED_BY_GENERATOR;
             frame = load_u64(bytes + layout->frame_previous);
             continue;
