@@ -11,6 +11,8 @@ import type { Actions, Shared, View } from "./view";
 
 const FEW_KEYS = 4;
 const MIB = 2 ** 20;
+/** What changes by less of itself in the whole of the time neither grows nor shrinks. */
+const FLAT_SHARE = 0.01;
 /** Below this a whole run has no slope worth a number: it begins, works and ends. */
 const SLOPE_FROM_S = 10;
 const SLOPE_PER_MINUTE_FROM_S = 60;
@@ -204,7 +206,9 @@ export class MemoryView implements View {
       if (slope) {
         // Not a minute's growth from a few seconds: the unit is one that was seen.
         const [per, unit] = span < SLOPE_PER_MINUTE_FROM_S ? [slope.perSecond / MIB, "s"] : [(slope.perSecond * 60) / MIB, "min"];
-        parts.push([hasWindow ? "slope of the window" : "slope", `${per >= 0 ? "+" : "−"}${significant(Math.abs(per))} MiB/${unit}`, null, "Median slope between all pairs of points: a single peak does not turn it"]);
+        const isFlat = Math.abs(slope.perSecond * span) < FLAT_SHARE * Math.max(...[begin, end, last].map((v) => v ?? 0));
+        const words = isFlat ? "flat" : `${per >= 0 ? "+" : "−"}${significant(Math.abs(per))} MiB/${unit}`;
+        parts.push([hasWindow ? "slope of the window" : "slope", words, null, "Median slope between all pairs of points: a single peak does not turn it"]);
       }
     }
     const key = JSON.stringify(parts);
