@@ -58,7 +58,7 @@ static uint32_t read_line_number(struct json_in *j)
     return text_u64(json_in_string(j), &value) && value <= UINT32_MAX ? (uint32_t)value : 0;
 }
 
-/* Where a function is, for those who say so: Hermes, and our own writer. */
+/* Where a function is, for those who say so: Hermes, py-spy, and our own writer. */
 static void read_place(struct trace_reader *r, const struct trace_item *e, struct wire_function *f,
                        uint32_t *line)
 {
@@ -73,6 +73,9 @@ static void read_place(struct trace_reader *r, const struct trace_item *e, struc
         bool is_line = text_equal(key, "line") || text_equal(key, "funcLine");
         if ((text_equal(key, "file") || text_equal(key, "url")) && kind == JSON_STRING) {
             f->file = builder_string(&r->build, json_in_string(j));
+        } else if (text_equal(key, "filename") && kind == JSON_STRING) {
+            f->file = builder_string(&r->build, json_in_string(j));
+            f->module = 0; /* py-spy: its category is its own name */
         } else if (is_line && is_number) {
             uint32_t *to = text_equal(key, "line") ? line : &f->line;
             *to = read_line_number(j);
@@ -82,10 +85,26 @@ static void read_place(struct trace_reader *r, const struct trace_item *e, struc
     }
 }
 
+/* VizTracer's events of functions: "name (file:line)", the line being the function's first. */
+static void read_viztracer(struct trace_reader *r, struct wire_function *f)
+{
+    struct text category = builder_text(&r->build, f->module);
+    struct text name;
+    struct text file;
+    if (!text_equal(category, "fee") && !text_equal(category, "FEE"))
+        return;
+    f->module = 0;
+    if (text_split_place(builder_text(&r->build, f->name), &name, &file, &f->line)) {
+        f->name = builder_string(&r->build, name);
+        f->file = builder_string(&r->build, file);
+    }
+}
+
 static uint32_t slice_frame(struct trace_reader *r, const struct trace_item *e)
 {
     struct wire_function f = {.name = e->name, .module = e->category};
     uint32_t line = 0;
+    read_viztracer(r, &f);
     if (e->args)
         read_place(r, e, &f, &line);
     return builder_frame(&r->build, builder_function(&r->build, f), f.file ? line : 0, 0);

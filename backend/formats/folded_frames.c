@@ -18,32 +18,6 @@ void folded_frames_deinit(struct folded_frames *f)
     *f = (struct folded_frames){0};
 }
 
-/* "name (file:line)" is py-spy's; anything that only looks a little like it is left alone. */
-static void split_pyspy(struct text frame, struct fill_function *function, uint32_t *line)
-{
-    if (frame.len < 6 || frame.data[frame.len - 1] != ')')
-        return;
-    frame.len--;
-    struct text name = frame;
-    struct text place = {NULL, 0};
-    /* The last " (" begins the place; a file name may hold one too, but a name may not. */
-    for (size_t i = 0; i + 1 < frame.len; i++) {
-        if (frame.data[i] == ' ' && frame.data[i + 1] == '(') {
-            name.len = i;
-            place = (struct text){frame.data + i + 2, frame.len - i - 2};
-            break;
-        }
-    }
-    struct text digits;
-    uint64_t number;
-    if (!place.data || name.len == 0 || !text_cut_last(&place, ':', &digits) || place.len == 0 ||
-        !text_u64(digits, &number) || number > UINT32_MAX)
-        return;
-    function->name = name;
-    function->file = place;
-    *line = (uint32_t)number;
-}
-
 /* "file:name:line" is profiling.sampling's: split from the right, files hold colons. */
 static void split_tachyon(struct text frame, struct fill_function *function, uint32_t *line)
 {
@@ -72,7 +46,7 @@ static uint32_t make_frame(struct folded_frames *f, struct text text)
     if (f->is_tachyon)
         split_tachyon(text, &function, &line);
     else
-        split_pyspy(text, &function, &line);
+        text_split_place(text, &function.name, &function.file, &line);
     /* FlameGraph's annotations: kernel, just-in-time compiled, inlined. */
     if (ends_with(text, "_[k]"))
         function.kind = WIRE_KERNEL;

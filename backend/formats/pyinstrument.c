@@ -243,6 +243,12 @@ static void fit_into_parent(struct reader *r, size_t i)
     node->excess_ns = excess > 0 ? excess : 0;
 }
 
+/* The renderer shows what a function spent itself as a child of that name: no function. */
+static bool is_own_time(struct reader *r, size_t i)
+{
+    return r->tree.parent[i] && text_equal(builder_text(&r->build, r->nodes[i].name), "[self]");
+}
+
 /* A node's own time is its time less its children's; each node with some is one sample. */
 static void add_tree(struct reader *r)
 {
@@ -256,7 +262,7 @@ static void add_tree(struct reader *r)
         struct wire_function f = {.name = node->name, .file = node->file, .line = node->line};
         uint32_t frame = builder_frame(&r->build, builder_function(&r->build, f), 0, 0);
         uint32_t above = r->tree.parent[i] ? r->stacks[r->tree.parent[i] - 1] : 0;
-        r->stacks[i] = builder_stack(&r->build, above, frame);
+        r->stacks[i] = is_own_time(r, i) ? above : builder_stack(&r->build, above, frame);
         int64_t value = node->time_ns - node->children_ns;
         struct profile_sample sample = {
             .time_ns = UINT64_MAX, .stack = r->stacks[i], .values = &value};

@@ -109,6 +109,28 @@ bool text_cut_last(struct text *t, char c, struct text *behind)
     return true;
 }
 
+bool text_split_place(struct text frame, struct text *name, struct text *file, uint32_t *line)
+{
+    if (frame.len < 6 || frame.data[frame.len - 1] != ')')
+        return false;
+    frame.len--;
+    /* The first " (" begins the place: a file name may hold one too, but a name may not. */
+    const char *open = memmem(frame.data, frame.len, " (", 2);
+    if (!open || open == frame.data)
+        return false;
+    size_t len = (size_t)(open - frame.data);
+    struct text place = {open + 2, frame.len - len - 2};
+    struct text digits;
+    uint64_t number;
+    if (!text_cut_last(&place, ':', &digits) || place.len == 0 || !text_u64(digits, &number) ||
+        number > UINT32_MAX)
+        return false;
+    *name = (struct text){frame.data, len};
+    *file = place;
+    *line = (uint32_t)number;
+    return true;
+}
+
 struct text text_word(struct text *t)
 {
     while (t->len > 0 && is_blank(t->data[0])) {

@@ -36,6 +36,10 @@ bool text_skip(struct text *t, const char *literal);
 bool text_cut(struct text *t, char c, struct text *before);
 bool text_cut_last(struct text *t, char c, struct text *behind);
 
+/* Splits "name (file:line)", as py-spy and VizTracer write frames. False, and nothing touched, for
+ * what only looks a little like it. */
+bool text_split_place(struct text frame, struct text *name, struct text *file, uint32_t *line);
+
 /* The next run of bytes up to a blank or tab; empty at the end. */
 struct text text_word(struct text *t);
 

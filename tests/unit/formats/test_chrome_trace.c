@@ -21,6 +21,30 @@ Test(chrome_trace, nests_begin_end_and_complete_events)
     profile_free(p);
 }
 
+static void expect_place(const char *json, const char *name, uint32_t first_line, uint32_t line)
+{
+    struct profile *p = load_text(json, &err);
+    cr_assert(p, "%s", err.text);
+    const struct wire_frame *frame = &p->tables.frames[p->tables.frames_len - 1];
+    const struct wire_function *f = &p->tables.functions[frame->function];
+    cr_assert_str_eq(text_at(p, f->name), name);
+    cr_assert_str_eq(text_at(p, f->file), "/a b/x (1).py");
+    cr_assert_eq(f->module, 0, "a category is no module there");
+    cr_assert_eq(f->line, first_line);
+    cr_assert_eq(frame->line, line);
+    profile_free(p);
+}
+
+Test(chrome_trace, knows_where_functions_of_py_spy_and_viztracer_are)
+{
+    expect_place("[" EVENT("B", "C.f", "0",
+                           ",\"cat\":\"py-spy\",\"args\":{\"filename\":\"/a b/x (1).py\","
+                           "\"line\":7}") "," EVENT("E", "C.f", "5", "") "]",
+                 "C.f", 0, 7);
+    expect_place("[" EVENT("X", "C.f (/a b/x (1).py:3)", "0", ",\"dur\":5,\"cat\":\"fee\"") "]",
+                 "C.f", 3, 0);
+}
+
 Test(chrome_trace, takes_events_in_any_order_and_times_as_text)
 {
     struct profile *p = load_text(

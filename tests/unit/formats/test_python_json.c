@@ -52,6 +52,20 @@ Test(pyinstrument, keeps_the_root_as_wide_as_it_is_when_children_are_rounded_up)
     profile_free(p);
 }
 
+Test(pyinstrument, gives_what_is_named_self_to_the_function_around_it)
+{
+    struct profile *p = load_text(
+        "{\"duration\":1,\"sample_count\":2,\"root_frame\":{\"function\":\"f\",\"file_path\":"
+        "\"a.py\",\"line_no\":3,\"time\":0.5,\"children\":[{\"function\":\"[self]\",\"time\":0.3,"
+        "\"children\":[]},{\"function\":\"h\",\"time\":0.2,\"children\":[]}]}}",
+        &err);
+    cr_assert(p, "%s", err.text);
+    cr_assert_eq(self_of(p, 0, 0, "f"), 300000000);
+    cr_assert_eq(self_of(p, 0, 0, "h"), 200000000);
+    cr_assert_eq(total_with(p, 0, 0, "[self]"), 0);
+    profile_free(p);
+}
+
 Test(scalene, reads_lines_memory_stacks_and_sources)
 {
     struct profile *p = load_text(
