@@ -4,9 +4,12 @@
 #include <sys/uio.h>
 
 #include "collector/target/python_find.h"
+#include "common/base/clock.h"
 #include "common/wire/wire.h"
 
-static const uint64_t look_first_ns = 250000000;
+/* A look that finds nothing is repeated after so many times what it took, and a part of how long
+ * it has been looked for: asyncio that is imported late is missed for a sixteenth of that time. */
+enum { LOOK_COSTS = 200, LOOK_PART = 16 };
 static const uint64_t look_max_ns = 16000000000;
 
 void task_names_init(struct task_names *n, struct stack_table *stacks)
@@ -84,18 +87,22 @@ bool tasks_find(struct task_finder *f, const struct task_place *place)
     return f->is_found;
 }
 
-/* Programs with generators and no asyncio are asked ever more rarely. */
+/* Programs with generators and no asyncio are looked through ever more rarely. */
 static bool find_now_and_then(struct task_finder *f, const struct task_place *place, uint64_t now)
 {
     if (f->is_found)
         return true;
     if (now < f->look_ns)
         return false;
-    f->wait_ns = f->wait_ns == 0 ? look_first_ns : f->wait_ns * 2;
-    if (f->wait_ns > look_max_ns)
-        f->wait_ns = look_max_ns;
-    f->look_ns = now + f->wait_ns;
-    return tasks_find(f, place);
+    if (f->first_look_ns == 0)
+        f->first_look_ns = now;
+    uint64_t begin_ns = clock_monotonic_ns();
+    bool is_found = tasks_find(f, place);
+    uint64_t wait_ns = (clock_monotonic_ns() - begin_ns) * LOOK_COSTS;
+    if (wait_ns < (now - f->first_look_ns) / LOOK_PART)
+        wait_ns = (now - f->first_look_ns) / LOOK_PART;
+    f->look_ns = now + (wait_ns < look_max_ns ? wait_ns : look_max_ns);
+    return is_found;
 }
 
 /* ---- the running one ---- */

@@ -37,7 +37,7 @@ void task_names_deinit(struct task_names *n);
 struct task_finder {
     struct python_tasks tasks;
     bool is_found;
-    uint64_t look_ns, wait_ns; /* when to look next, how long to wait after that */
+    uint64_t first_look_ns, look_ns; /* when it was looked for first, when to look next */
 };
 
 /* The task that a thread ran last, as it was read: the same bytes again mean the same name. */
