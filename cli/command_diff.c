@@ -75,7 +75,7 @@ static enum status compose(const struct question *q, const struct diff *d, const
 
 static void log_reasons(const struct question *q, const struct verdict *v)
 {
-    log_error("the gate holds: %s", q->expression);
+    log_error("failed: %s", q->expression);
     for (size_t at = 0; at < v->reasons.len;) {
         const uint8_t *end = memchr(v->reasons.data + at, '\n', v->reasons.len - at);
         size_t len = end ? (size_t)(end - (v->reasons.data + at)) : v->reasons.len - at;

@@ -12,9 +12,9 @@
 
 #include "backend/formats/json_head.h"
 #include "backend/formats/rows.h"
-#include "backend/formats/spill.h"
 #include "backend/formats/text.h"
 #include "backend/formats/unpack.h"
+#include "common/base/spill.h"
 
 enum { ROWS = sizeof(format_rows) / sizeof(format_rows[0]) };
 

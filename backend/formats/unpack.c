@@ -7,7 +7,7 @@
 #include <zstd.h>
 #include <zstd_errors.h>
 
-#include "backend/formats/spill.h"
+#include "common/base/spill.h"
 
 enum {
     STEP = 256 * 1024,

@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "backend/formats/spill.h"
+#include "common/base/spill.h"
 #include "common/base/status.h"
 
 struct unpacked {

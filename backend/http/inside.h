@@ -8,6 +8,7 @@
 #include "backend/http/limits.h"
 #include "backend/http/request.h"
 #include "backend/http/server.h"
+#include "common/base/spill.h"
 
 /* The threads that wait for the other side now, by its address. */
 struct http_places {
@@ -69,7 +70,7 @@ struct http_request {
     bool is_answered;
     bool has_read_body;
     int body_code; /* of a body that failed for a reason of its own: 408, 503 */
-    struct buf body;
+    struct spill body;
     int code;
     struct {
         const char *name, *value;

@@ -229,31 +229,47 @@ static void say_go_on(struct http_request *r)
         mg_printf(r->conn, "HTTP/1.1 100 Continue\r\n\r\n");
 }
 
-static enum status read_all(struct http_request *r, struct buf *body, struct error *err)
+/* A NUL behind it, for parsers that want a string. */
+static enum status end_body(struct spill *body, const uint8_t **data, size_t *len,
+                            struct error *err)
+{
+    uint8_t *nul;
+    bool is_mapped;
+    enum status st = spill_room(body, 1, &nul, err);
+    if (st != STATUS_OK)
+        return st;
+    *nul = 0;
+    st = spill_finish(body, data, len, &is_mapped, err);
+    if (st == STATUS_OK)
+        (*len)--;
+    return st;
+}
+
+static enum status read_all(struct http_request *r, struct spill *body, struct error *err)
 {
     long long told = r->info->content_length;
     uint64_t limit = body_limit(r);
     size_t chunk = FIRST_CHUNK;
     for (;;) {
-        uint8_t *at = buf_grow(body, chunk);
-        if (!at)
-            return error_set(err, buf_status(body), "the body is larger than %llu bytes",
-                             (unsigned long long)limit);
+        uint8_t *at;
+        enum status st = spill_room(body, chunk, &at, err);
+        if (st != STATUS_OK)
+            return st;
         int n = mg_read(r->conn, at, chunk);
         if (n < 0)
             return error_set(err, STATUS_INVALID, "the body is broken off or badly framed");
-        body->len -= chunk - (size_t)n;
+        spill_give_back(body, chunk - (size_t)n);
         if (n == 0)
             break;
-        if (body->len > limit)
+        if (spill_len(body) > limit)
             return error_set(err, STATUS_TOO_LARGE, "the body is larger than %llu bytes",
                              (unsigned long long)limit);
         if (chunk < (1u << 20))
             chunk *= 2;
     }
-    if (told >= 0 && !http_header(r, "Transfer-Encoding") && body->len < (uint64_t)told)
-        return error_set(err, STATUS_INVALID, "the body ends after %zu of %lld bytes", body->len,
-                         told);
+    if (told >= 0 && !http_header(r, "Transfer-Encoding") && spill_len(body) < (uint64_t)told)
+        return error_set(err, STATUS_INVALID, "the body ends after %llu of %lld bytes",
+                         (unsigned long long)spill_len(body), told);
     return STATUS_OK;
 }
 
@@ -266,7 +282,6 @@ enum status http_read_body(struct http_request *r, const uint8_t **data, size_t 
         r->body_code = 503;
         return error_set(err, STATUS_BUSY, "as many bodies come as this server takes at once");
     }
-    buf_init(&r->body, (size_t)body_limit(r) + (1u << 20) + FIRST_CHUNK);
     say_go_on(r);
     http_pace_begin(s->grace_ns);
     enum status st = read_all(r, &r->body, err);
@@ -278,15 +293,10 @@ enum status http_read_body(struct http_request *r, const uint8_t **data, size_t 
         st = error_set(err, STATUS_INVALID, "the body comes too slowly: %d KiB a second at least",
                        HTTP_LEAST_BYTES_A_SECOND >> 10);
     }
+    if (st == STATUS_OK)
+        st = end_body(&r->body, data, len, err);
     if (st == STATUS_OK && r->route->body == HTTP_JSON_BODY &&
-        http_json_depth(r->body.data, r->body.len) > HTTP_JSON_DEPTH)
+        http_json_depth(*data, *len) > HTTP_JSON_DEPTH)
         st = error_set(err, STATUS_INVALID, "the JSON is nested deeper than %d", HTTP_JSON_DEPTH);
-    if (st != STATUS_OK)
-        return st;
-    *len = r->body.len;
-    buf_put_byte(&r->body, 0); /* for parsers that want a string */
-    if (buf_status(&r->body) != STATUS_OK)
-        return error_set(err, buf_status(&r->body), "no memory for the body");
-    *data = r->body.data;
-    return STATUS_OK;
+    return st;
 }

@@ -59,12 +59,13 @@ static int on_request(struct mg_connection *conn)
         .is_head = strcmp(info->request_method, "HEAD") == 0,
         .arena = arena_new(),
     };
+    spill_init(&r.body);
     if (!r.arena)
         return 500;
     int code = answer(&r);
     count_answer(r.server, code ? code : 101);
     arena_free(r.arena);
-    buf_deinit(&r.body);
+    spill_deinit(&r.body);
     return code;
 }
 

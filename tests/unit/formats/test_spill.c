@@ -3,7 +3,7 @@
 #include <string.h>
 #include <zlib.h>
 
-#include "backend/formats/spill.h"
+#include "common/base/spill.h"
 #include "tests/unit/formats/profile_sums.h"
 
 static struct error err;

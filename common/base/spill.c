@@ -1,4 +1,4 @@
-#include "backend/formats/spill.h"
+#include "common/base/spill.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -49,7 +49,7 @@ static enum status flush(struct spill *s, struct error *err)
         if (n < 0 && errno == EINTR)
             continue;
         if (n <= 0)
-            return error_set(err, STATUS_IO, "what was unpacked cannot be kept in $TMPDIR: %s",
+            return error_set(err, STATUS_IO, "what came cannot be kept in $TMPDIR: %s",
                              strerror(n < 0 ? errno : ENOSPC));
         done += (size_t)n;
     }
@@ -90,8 +90,7 @@ enum status spill_finish(struct spill *s, const uint8_t **data, size_t *len, boo
     buf_deinit(&s->bytes);
     void *map = mmap(NULL, (size_t)s->in_file, PROT_READ, MAP_PRIVATE, s->fd, 0);
     if (map == MAP_FAILED)
-        return error_set(err, STATUS_NO_MEMORY, "the unpacked file cannot be mapped: %s",
-                         strerror(errno));
+        return error_set(err, STATUS_NO_MEMORY, "what came cannot be mapped: %s", strerror(errno));
     (void)madvise(map, (size_t)s->in_file, MADV_SEQUENTIAL);
     s->map = map;
     *data = s->map;

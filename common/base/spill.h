@@ -1,8 +1,9 @@
 #pragma once
-/* A run of bytes of any length that comes piece by piece, from a pipe or an archive, and is then
- * read as one: the first 16 MiB stay in memory, what is more goes to a file without a name, whose
- * pages the system takes back when it needs them and which is gone with the program. It lies in
- * $TMPDIR, else in /var/tmp; where neither can be written everything stays in memory. */
+/* A run of bytes of any length that comes piece by piece, from a pipe, an archive or a
+ * request, and is then read as one: the first 16 MiB stay in memory, what is more goes to a file
+ * without a name, whose pages the system takes back when it needs them and which is gone with the
+ * program. It lies in $TMPDIR, else in /var/tmp; where neither can be written everything stays in
+ * memory. */
 
 #include <stdbool.h>
 #include <stddef.h>
