@@ -310,7 +310,9 @@ class Run(unittest.TestCase):
             with self.subTest(signal=number), scratch() as folder:
                 saved = folder / "x.heliograph"
                 run = subprocess.Popen([HELIOGRAPH, "run", "--no-open", "--save", saved, "--", sys.executable, "-c", body],
-                                       env=environment(folder), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+                                       env=environment(folder), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                                       # A shell starts what is to run in the background with SIGINT and SIGQUIT ignored.
+                                       preexec_fn=lambda: signal.signal(number, signal.SIG_DFL))  # noqa: B023
                 self.assertEqual(run.stdout.readline(), "ready\n")
                 time.sleep(0.5)
                 run.send_signal(number)
