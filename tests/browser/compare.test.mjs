@@ -41,7 +41,7 @@ test("compare: one sentence, and a table with regressions first", { skip }, asyn
 test("compare: a chosen function is the same one in every view", { skip }, async (t) => {
   const page = await on.open(t, path);
   await row(page, "rest").click();
-  await until(() => page.locator(".detail h2").textContent().then((x) => x === "rest"), "its details");
+  await until(() => page.locator(".detail h2").first().textContent().then((x) => x === "rest"), "its details");
   const numbers = (await page.locator(".diff-numbers").innerText()).replace(/\s+/g, " ");
   assert.match(numbers, /self 200 100 −100 −50\.0 %/);
   await page.keyboard.press("2");
@@ -49,7 +49,7 @@ test("compare: a chosen function is the same one in every view", { skip }, async
   await page.locator(".flame-stage").waitFor();
   assert.equal(await page.locator(".detail h2").textContent(), "rest");
   await page.reload();
-  await until(() => page.locator(".detail h2").textContent().then((x) => x === "rest").catch(() => false), "the link reproduces it");
+  await until(() => page.locator(".detail h2").first().textContent().then((x) => x === "rest").catch(() => false), "the link reproduces it");
   await page.goBack();
 });
 

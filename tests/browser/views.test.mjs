@@ -66,7 +66,7 @@ test("flame: zooming by click, by keys and back to everything", async (t) => {
   const box = await page.locator(FLAME).first().boundingBox();
   await page.mouse.click(box.x + box.width * 0.8, box.y + 36);
   await until(() => state(page).includes("root="), "zoomed");
-  await until(() => page.locator(".detail h2").textContent().then((x) => x === "<module>"), "its details");
+  await until(() => page.locator(".detail h2").first().textContent().then((x) => x === "<module>"), "its details");
   await page.keyboard.press("Backspace");
   await until(() => !state(page).includes("root="), "out again");
   await page.locator(".flame-stage").focus();
